@@ -1,0 +1,1 @@
+"""Emotion labels in, robot commands out. Imports no ROS, no recognition, no training."""

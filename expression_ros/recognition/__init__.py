@@ -1,0 +1,1 @@
+"""Pixels in, faces with emotions out. Imports no ROS, no training, no mirroring."""
