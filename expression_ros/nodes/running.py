@@ -1,0 +1,88 @@
+"""Starting and ending a node in its own process, the same way for all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from expression_ros.resources import ResourceError, config_path
+
+_STOP_POLL_S = 0.1  # how long a signal may wait while nothing else happens
+
+
+def profile_variable() -> str:
+    """Return the variable in which this distribution's Fast DDS looks for its profile file."""
+    humble = os.environ.get("ROS_DISTRO") == "humble"
+    return "FASTRTPS_DEFAULT_PROFILES_FILE" if humble else "FASTDDS_DEFAULT_PROFILES_FILE"
+
+
+def use_large_image_transport() -> None:
+    """Point Fast DDS at the shipped profile whose shared memory holds whole camera images.
+
+    With its default half-megabyte segment a 640x480 colour image travels in fragments, and a
+    best-effort subscription then gets none of them. A profile the user has chosen is left alone.
+    Must run before rclpy.init().
+    """
+    if profile_variable() in os.environ:
+        return
+    try:
+        os.environ[profile_variable()] = str(config_path("fastdds_large_images.xml"))
+    except ResourceError as error:
+        print(f"[WARN] {error}; large images may not arrive", file=sys.stderr)
+
+
+class NodeFinished(Exception):  # noqa: N818 - no error: the node has done its work
+    """Raised inside a callback of a node that has finished its work and wants to end."""
+
+
+def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
+    """Spin the node that ``make_node`` returns until SIGINT, SIGTERM or its own end.
+
+    The node may have ``start()``, called before spinning, and ``close()``, called once at the end
+    while its publishers still work (to leave the robot neutral and the camera free). To end by
+    itself it raises NodeFinished in a callback.
+
+    Returns:
+        The exit code: 0 after a clean end, 2 if the node could not be made or started (a ValueError
+        of either is printed as one line).
+    """
+    use_large_image_transport()
+    # rclpy's own handlers would close the context first, and no last message could be sent.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        return _run(make_node, stop)
+    except ValueError as error:
+        print(f"[ERROR] {error}", file=sys.stderr, flush=True)
+        return 2
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run(make_node: Callable[[], Any], stop: threading.Event) -> int:
+    node = make_node()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if hasattr(node, "start"):
+            node.start()
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=_STOP_POLL_S)
+    except (NodeFinished, ExternalShutdownException):
+        pass
+    finally:
+        if hasattr(node, "close"):
+            node.close()
+        executor.shutdown()
+        node.destroy_node()
+    return 0

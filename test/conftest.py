@@ -1,0 +1,44 @@
+"""Fixtures for all tests: real files, and real nodes over real DDS on this machine only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# Before anything imports rclpy: never leave this machine, and carry whole images.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ.setdefault("ROS_LOCALHOST_ONLY", "0")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+
+def _domain() -> int:
+    """Return a ROS domain for this process, so that test runs side by side do not mix."""
+    return 1 + os.getpid() % 100
+
+
+os.environ["ROS_DOMAIN_ID"] = os.environ.get("EXPRESSION_ROS_TEST_DOMAIN_ID", str(_domain()))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder with the labelled faces, or skip: they are not part of the repository."""
+    named = os.environ.get("EXPRESSION_ROS_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not (folder / "fer2013.npz").is_file():
+        pytest.skip("no labelled faces: set EXPRESSION_ROS_DATA to a folder with fer2013.npz")
+    return folder
+
+
+@pytest.fixture
+def ros():
+    """Yield a RosBench: real rclpy in a context of its own; skip where rclpy is missing."""
+    pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
+    from ros_bench import RosBench
+
+    with RosBench() as bench:
+        yield bench

@@ -1,0 +1,124 @@
+"""A bench for nodes under test: own context, executor in a thread, waiting for events."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.node import Node
+
+from expression_ros.nodes.running import use_large_image_transport
+
+PATIENCE_S = 20.0  # upper bound of a wait; the machine may be busy. Nothing waits this long if well.
+
+
+class Collector:
+    """Keeps what arrives on one topic and lets a test wait for it."""
+
+    def __init__(self, node: Node, message_type: type, topic: str, qos: Any = 50):
+        self.messages: list[Any] = []
+        self._changed = threading.Condition()
+        self.subscription = node.create_subscription(message_type, topic, self._take, qos)
+
+    def _take(self, message: Any) -> None:
+        with self._changed:
+            self.messages.append(message)
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[list[Any]], Any], what: str = "a message") -> Any:
+        """Wait until ``condition(messages)`` is truthy and return that value, else fail."""
+        with self._changed:
+            value = self._changed.wait_for(lambda: condition(self.messages), PATIENCE_S)
+        assert value, f"waited {PATIENCE_S:.0f} s in vain for {what}; got {self.messages[-3:]}"
+        return value
+
+    def clear(self) -> None:
+        with self._changed:
+            self.messages.clear()
+
+
+class RosBench:
+    """A ROS context with an executor in a thread; nodes are added, tests observe."""
+
+    def __init__(self) -> None:
+        use_large_image_transport()
+        self.context = Context()
+
+    def __enter__(self) -> RosBench:
+        rclpy.init(context=self.context)
+        self.executor = MultiThreadedExecutor(num_threads=4, context=self.context)
+        self.node = Node("test_bench", context=self.context)
+        self._nodes: list[Node] = []
+        self.add(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+        return self
+
+    def _spin(self) -> None:
+        try:
+            self.executor.spin()
+        except rclpy.executors.ExternalShutdownException:
+            pass
+
+    def __exit__(self, *_: object) -> None:
+        for node in reversed(self._nodes):
+            if hasattr(node, "close"):
+                node.close()
+        self.executor.shutdown()
+        self._thread.join(PATIENCE_S)
+        for node in reversed(self._nodes):
+            node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+    def add(self, node: Node) -> Any:
+        """Spin a node (made with ``context=bench.context``) until the end of the test."""
+        self._nodes.append(node)
+        self.executor.add_node(node)
+        return node
+
+    def collect(self, message_type: type, topic: str, qos: Any = 50) -> Collector:
+        return Collector(self.node, message_type, topic, qos)
+
+    def publisher(self, message_type: type, topic: str, qos: Any = 10, *, matched: int = 1) -> Any:
+        """Return a publisher that ``matched`` subscriptions have discovered."""
+        publisher = self.node.create_publisher(message_type, topic, qos)
+        wait_until(
+            lambda: publisher.get_subscription_count() >= matched, f"a subscriber of {topic}"
+        )
+        return publisher
+
+    def call(self, service_type: type, name: str, request: Any) -> Any:
+        """Call a service and return its response."""
+        client = self.node.create_client(service_type, name)
+        assert client.wait_for_service(PATIENCE_S), f"service {name} did not appear"
+        done = threading.Event()
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: done.set())
+        assert done.wait(PATIENCE_S), f"service {name} did not answer"
+        self.node.destroy_client(client)
+        return future.result()
+
+    def set_parameter(self, node_name: str, name: str, value: Any) -> Any:
+        """Set a parameter of another node as ``ros2 param set`` does; return the result."""
+        from rcl_interfaces.srv import SetParameters
+        from rclpy.parameter import Parameter
+
+        request = SetParameters.Request()
+        request.parameters = [Parameter(name, value=value).to_parameter_msg()]
+        return self.call(SetParameters, f"{node_name}/set_parameters", request).results[0]
+
+
+def wait_until(condition: Callable[[], Any], what: str) -> Any:
+    """Poll ``condition`` until it is truthy and return its value, else fail naming ``what``."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"waited {PATIENCE_S:.0f} s in vain for {what}")
