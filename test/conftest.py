@@ -42,3 +42,28 @@ def ros():
 
     with RosBench() as bench:
         yield bench
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """Return the folder with the real clips, or skip: they are fetched, not in the repository."""
+    named = os.environ.get("EXPRESSION_ROS_CLIPS")
+    folder = Path(named) if named else REPOSITORY / ".cache" / "clips"
+    if not (folder / "single_face.mp4").is_file():
+        pytest.skip(f"no clips: python tools/fetch_clips.py {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def astronaut():
+    """Return scikit-image's public-domain portrait, (512, 512, 3) uint8 BGR: one face, a smile."""
+    data = pytest.importorskip("skimage.data", reason="needs scikit-image for its portrait")
+    return data.astronaut()[:, :, ::-1].copy()
+
+
+@pytest.fixture(scope="session")
+def shipped_classifier():
+    """Return the classifier the package ships."""
+    from expression_ros.recognition.models import load_classifier
+
+    return load_classifier("fisherfaces")

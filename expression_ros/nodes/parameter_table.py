@@ -51,7 +51,8 @@ class ParameterSpec:
 def check_value(spec: ParameterSpec, value: Any) -> str:
     """Return why ``value`` is not acceptable for ``spec``, or an empty string if it is.
 
-    Integers are accepted where a float is asked for; NaN never is.
+    Integers are accepted where a float is asked for; NaN never is. Integers are accepted where a
+    text is asked for, too: on a command line, ``-p source:=0`` is one.
     """
     if not _right_type(spec.default, value):
         return f"{spec.name} must be {_type_name(spec.default)}, not {value!r}"
@@ -69,6 +70,8 @@ def _right_type(default: Any, value: Any) -> bool:
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, float):
         return isinstance(value, (int, float))
+    if isinstance(default, str):
+        return isinstance(value, (int, str))
     return isinstance(value, type(default))
 
 

@@ -71,7 +71,8 @@ class NodeParameters:
 
     def _declare(self, spec: ParameterSpec) -> None:
         try:
-            given = self._node.declare_parameter(spec.name, spec.default, descriptor(spec)).value
+            declared = self._node.declare_parameter(spec.name, spec.default, descriptor(spec))
+            given: Any = declared.value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise ParameterError(str(error)) from None
         problem = check_value(spec, given)
@@ -79,10 +80,10 @@ class NodeParameters:
             raise ParameterError(problem)
 
     def __getitem__(self, name: str) -> Any:
-        """Return the present value, floats as float even when an integer was given."""
+        """Return the present value, floats and texts as such even when an integer was given."""
         spec = self._table[name]
         value = self._node.get_parameter(name).value
-        return float(value) if isinstance(spec.default, float) else value
+        return type(spec.default)(value) if isinstance(spec.default, (float, str)) else value
 
     def values(self) -> dict[str, Any]:
         """Return all present values by name."""

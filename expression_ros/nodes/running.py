@@ -39,7 +39,7 @@ def use_large_image_transport() -> None:
         print(f"[WARN] {error}; large images may not arrive", file=sys.stderr)
 
 
-class NodeFinished(Exception):  # noqa: N818 - no error: the node has done its work
+class NodeFinished(Exception):
     """Raised inside a callback of a node that has finished its work and wants to end."""
 
 

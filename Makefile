@@ -1,0 +1,57 @@
+# make demo   a clip (or CAMERA=0, VIDEO=path) through camera, recognizer, mirror and virtual face
+# make test   all tests
+# Each makes its own environment in .venv first; nothing is installed outside this folder.
+
+SHELL := /bin/bash
+VENV := $(CURDIR)/.venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/expression_ros.ready
+CLIPS := .cache/clips
+
+CAMERA ?=
+VIDEO ?=
+OUTPUT ?= demo_output
+
+# All ROS traffic stays on this machine.
+export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
+# A sourced ROS installation has another Python and another middleware than the environment.
+unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH
+unexport COLCON_PREFIX_PATH ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION RMW_IMPLEMENTATION
+unexport ROS_LOCALHOST_ONLY FASTRTPS_DEFAULT_PROFILES_FILE
+export FASTDDS_DEFAULT_PROFILES_FILE := $(CURDIR)/config/fastdds_large_images.xml
+
+.PHONY: help demo test lint models environment clips clean
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+environment:
+	@tools/make_environment.sh "$(VENV)"
+
+clips: environment
+	@$(PYTHON) tools/fetch_clips.py $(CLIPS) || echo "going on without the clips"
+
+demo: environment
+ifneq ($(CAMERA),)
+	@$(PYTHON) -m expression_ros.cli demo --camera "$(CAMERA)" --output "$(OUTPUT)"
+else ifneq ($(VIDEO),)
+	@$(PYTHON) -m expression_ros.cli demo --video "$(VIDEO)" --output "$(OUTPUT)"
+else
+	@$(PYTHON) tools/fetch_clips.py $(CLIPS)
+	@$(PYTHON) -m expression_ros.cli demo --video $(CLIPS)/single_face.mp4 --output "$(OUTPUT)"
+endif
+
+test: clips
+	@$(PYTHON) tools/build_test_interfaces.py .cache/interfaces || true
+	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+lint: environment
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy expression_ros
+
+# Rebuilds the shipped models: make models DATA=folder with fer2013.npz
+models: environment
+	@$(PYTHON) -m expression_ros.cli train fisherfaces --data "$(DATA)/fer2013.npz"
+
+clean:
+	rm -rf .venv .cache build install log dist demo_output *.egg-info

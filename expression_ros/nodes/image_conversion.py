@@ -1,0 +1,163 @@
+"""Image messages into OpenCV arrays, after a look at whether they are what they say.
+
+The conversion itself is cv_bridge's where that is installed, rosbags-image's elsewhere: never both.
+Nothing is allocated from a size that a message merely declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+# Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
+BYTES_PER_PIXEL = {
+    "mono8": 1, "mono16": 2, "bgr8": 3, "rgb8": 3, "bgra8": 4, "rgba8": 4,
+    "bgr16": 6, "rgb16": 6, "bgra16": 8, "rgba16": 8,
+    "yuv422": 2, "yuv422_yuy2": 2, "uyvy": 2, "yuyv": 2,
+    "bayer_rggb8": 1, "bayer_bggr8": 1, "bayer_gbrg8": 1, "bayer_grbg8": 1,
+    "bayer_rggb16": 2, "bayer_bggr16": 2, "bayer_gbrg16": 2, "bayer_grbg16": 2,
+}  # fmt: skip
+
+# Drivers that do not say what their channels mean nearly always mean these; and uyvy and yuyv are
+# the younger names of what every cv_bridge knows by the older ones.
+_ALIASES = {"8UC1": "mono8", "8UC3": "bgr8", "16UC1": "mono16", "uyvy": "yuv422",
+            "yuyv": "yuv422_yuy2"}  # fmt: skip
+
+
+class ImageError(ValueError):
+    """A message that is not the image it says it is.
+
+    Attributes:
+        reason: one word for counting: ``size``, ``encoding``, ``step``, ``data`` or ``decode``.
+    """
+
+    def __init__(self, reason: str, text: str):
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Tight:
+    """What the converters read of an Image message, rows without padding."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: Any
+
+
+def grey_from_message(message: Any) -> np.ndarray:
+    """Return a sensor_msgs Image or CompressedImage as (H, W) uint8 grey.
+
+    Raises:
+        ImageError: the message is not a readable image; says what was wrong and what to do.
+    """
+    if hasattr(message, "format"):
+        return _decode(message, cv2.IMREAD_GRAYSCALE)
+    return _convert(_checked(message), "mono8")
+
+
+def bgr_from_message(message: Any) -> np.ndarray:
+    """Return a sensor_msgs Image or CompressedImage as a new (H, W, 3) uint8 BGR array.
+
+    Raises:
+        ImageError: as grey_from_message.
+    """
+    if hasattr(message, "format"):
+        return _decode(message, cv2.IMREAD_COLOR)
+    image = _convert(_checked(message), "bgr8")
+    return image if image.flags.owndata and image.flags.writeable else image.copy()
+
+
+def _checked(message: Any) -> _Tight:
+    """Return the message's image with tight rows, or say why it is none."""
+    encoding = _ALIASES.get(message.encoding, message.encoding)
+    height, width, step = message.height, message.width, message.step
+    if height == 0 or width == 0:
+        raise ImageError("size", f"image of {width}x{height} pixels; check the camera driver")
+    if encoding not in BYTES_PER_PIXEL:
+        raise ImageError(
+            "encoding",
+            f"encoding {message.encoding!r} is not supported; let the driver publish one of "
+            f"{', '.join(BYTES_PER_PIXEL)}",
+        )
+    row = width * BYTES_PER_PIXEL[encoding]
+    if step < row:
+        raise ImageError(
+            "step",
+            f"step of {step} bytes is too short for {width} pixels of {encoding} ({row} bytes); "
+            "check the camera driver",
+        )
+    if len(message.data) < step * height:
+        raise ImageError(
+            "data",
+            f"image is truncated: {len(message.data)} bytes of {step * height} "
+            f"({width}x{height} {encoding}, step {step}); check the camera driver",
+        )
+    if encoding.startswith("yuv") and width % 2:
+        raise ImageError("size", f"{encoding} image of odd width {width}; check the camera driver")
+    data = message.data
+    if step > row:
+        rows = np.frombuffer(data, np.uint8, step * height).reshape(height, step)
+        data = np.ascontiguousarray(rows[:, :row]).reshape(-1)
+    return _Tight(height, width, encoding, int(bool(message.is_bigendian)), row, data)
+
+
+def _convert(image: _Tight, wanted: str) -> np.ndarray:
+    try:
+        return _converter()(image, wanted)
+    except ImageError:
+        raise
+    except Exception as error:  # whatever a converter or OpenCV raises, the node must survive it
+        raise ImageError("decode", f"{image.encoding} image cannot be converted: {error}") from None
+
+
+def _decode(message: Any, flags: int) -> np.ndarray:
+    try:
+        image = cv2.imdecode(np.frombuffer(message.data, np.uint8), flags)
+    except cv2.error:
+        image = None  # an empty buffer raises, a corrupt one returns None
+    if image is None:
+        raise ImageError(
+            "decode",
+            f"compressed image ({message.format!r}, {len(message.data)} bytes) cannot be decoded; "
+            "it must be jpeg or png",
+        )
+    return image
+
+
+_chosen: list[Callable[[_Tight, str], np.ndarray]] = []
+
+
+def _converter() -> Callable[[_Tight, str], np.ndarray]:
+    """Return the conversion to use on this machine, looked up once."""
+    if not _chosen:
+        _chosen.append(_cv_bridge_converter() or _rosbags_converter())
+    return _chosen[0]
+
+
+def _cv_bridge_converter() -> Callable[[_Tight, str], np.ndarray] | None:
+    try:
+        from cv_bridge import CvBridge
+    except ImportError:
+        return None
+    bridge = CvBridge()
+    return lambda image, wanted: bridge.imgmsg_to_cv2(image, wanted)
+
+
+def _rosbags_converter() -> Callable[[_Tight, str], np.ndarray]:
+    try:
+        from rosbags.image import image_to_cvimage
+    except ImportError:
+        raise ImageError(
+            "decode",
+            "neither cv_bridge nor rosbags-image is installed: 'apt install ros-$ROS_DISTRO-"
+            "cv-bridge' or 'pip install rosbags-image'",
+        ) from None
+    return lambda image, wanted: np.asarray(image_to_cvimage(image, wanted))

@@ -1,0 +1,33 @@
+"""The parameters of the mirror node. Plain data, imports no ROS."""
+
+from expression_ros.nodes.parameter_table import ParameterSpec
+
+MIRROR_PARAMETERS = (
+    ParameterSpec(
+        "robot",
+        "virtual_face",
+        "The robot that mirrors: a table of config/robots by name, or any by absolute path. "
+        "Setting a path again reads the file again.",
+    ),
+    ParameterSpec(
+        "min_hold",
+        # Calm enough for the eye, and a smile that has to wait for it still comes within 0.5 s.
+        0.4,
+        "Seconds for which an expression is shown at least.",
+        minimum=0.0,
+        maximum=10.0,
+    ),
+    ParameterSpec(
+        "neutral_after",
+        1.5,
+        "Seconds without a label that names an emotion after which the robot turns neutral.",
+        minimum=0.1,
+        maximum=60.0,
+    ),
+    ParameterSpec(
+        "enabled",
+        True,
+        "Whether labels are answered; if not, the robot turns neutral and is left alone. "
+        "The service ~/enable sets it too.",
+    ),
+)

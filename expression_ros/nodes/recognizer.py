@@ -1,0 +1,224 @@
+"""The recognizer: a managed node between a camera and /face_emotion."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from expression_ros.nodes.diagnostics import ERROR, OK, WARN, publish_statuses, status
+from expression_ros.nodes.image_conversion import ImageError, bgr_from_message, grey_from_message
+from expression_ros.nodes.image_input import ImageInput
+from expression_ros.nodes.latest_worker import LatestWorker
+from expression_ros.nodes.parameters import NodeParameters
+from expression_ros.nodes.recognizer_outputs import RecognizerOutputs
+from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
+from expression_ros.nodes.recognizer_statistics import RecognizerStatistics
+from expression_ros.nodes.running import run_node
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.models import load_classifier, model_facts
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+
+DEFAULT_IMAGE_TOPIC = "image_raw"
+_LOG_PERIOD_S = 5.0
+
+
+class Recognizer(LifecycleNode):
+    """Models load in configure, the camera is subscribed between activate and deactivate.
+
+    Images are taken by the executor's thread, which only swaps them into a slot, and read by a
+    thread of their own: services, parameters and diagnostics answer while a frame is being read.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__("recognizer", **kwargs)
+        self.parameters = NodeParameters(self, RECOGNIZER_PARAMETERS)
+        self._pipeline: ExpressionRecognizer | None = None
+        self._outputs: RecognizerOutputs | None = None
+        self._input: ImageInput | None = None
+        self._worker: LatestWorker | None = None
+        self._statistics = RecognizerStatistics(time.monotonic())
+        self._problem = ""  # why the last configure failed
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(1.0, self._publish_diagnostics)
+
+    def start(self) -> None:
+        """Configure and activate, unless ``autostart`` is off."""
+        if not self.parameters["autostart"]:
+            return
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def close(self) -> None:
+        """Stop reading and free everything; for the end of the process."""
+        self._stop_reading()
+        self._free()
+
+    # Transitions
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            self._load()
+        except ValueError as error:
+            self._problem = str(error)
+            self.get_logger().error(f"cannot be configured: {error}")
+            self._free()
+            return TransitionCallbackReturn.FAILURE
+        self._problem = ""
+        self.parameters.lock_fixed(True)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        assert self._pipeline is not None
+        result = super().on_activate(state)  # publishers first, so that no frame is lost
+        self._pipeline.reset()
+        self._statistics = RecognizerStatistics(time.monotonic())
+        self._worker = LatestWorker(self._read, self._read_failed, "recognition")
+        self._input = ImageInput(
+            self, self._image_topic(), self.parameters["image_transport"], self._received
+        )
+        self.get_logger().info(f"reading faces from {self._input.topic}")
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop_reading()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._free()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.close()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything and go back to unconfigured, from where configure can be tried again."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _load(self) -> None:
+        classifier = load_classifier(self.parameters["classifier"], self.parameters["model"])
+        detector = FaceDetector(self.parameters["face_selection"], self.parameters["min_face"])
+        self._pipeline = ExpressionRecognizer(detector, classifier)
+        self._outputs = RecognizerOutputs(self)
+        if not self._outputs.detections_available:
+            self.get_logger().info(
+                "vision_msgs is not installed: /face_emotion/detections is off"
+            )
+
+    def _stop_reading(self) -> None:
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def _free(self) -> None:
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs = None
+        self._pipeline = None
+        self.parameters.lock_fixed(False)
+
+    def _image_topic(self) -> str:
+        """Return the camera's topic: ``image`` where that is remapped, else the usual image_raw."""
+        remapped = self.resolve_topic_name("image")
+        if remapped != self.resolve_topic_name("image", only_expand=True):
+            return remapped
+        return self.resolve_topic_name(DEFAULT_IMAGE_TOPIC)
+
+    # Frames
+
+    def _received(self, message: Any) -> None:
+        self._statistics.image_received(time.monotonic())
+        if self._worker is not None:
+            self._worker.offer(message)
+
+    def _read(self, message: Any) -> None:
+        """Read one image and publish what is in it; runs in the worker's thread."""
+        pipeline, outputs = self._pipeline, self._outputs
+        if pipeline is None or outputs is None:
+            return  # a transition has just freed them
+        self._apply_parameters(pipeline)
+        begin = time.perf_counter()
+        try:
+            grey = grey_from_message(message)
+        except ImageError as error:
+            self._statistics.image_refused(error.reason, str(error))
+            self.get_logger().warning(
+                f"image refused: {error}", throttle_duration_sec=_LOG_PERIOD_S
+            )
+            return
+        converted = time.perf_counter() - begin
+        reading = pipeline.read(grey, self._seconds_of(message))
+        outputs.publish(reading, message.header)
+        reading.stage_s["convert"] = converted
+        self._statistics.frame_read(reading, self._age(message))
+        outputs.publish_overlay(
+            reading,
+            message.header,
+            lambda: bgr_from_message(message),
+            f"{self._statistics.frame_rate:.0f} fps",
+            self.parameters["overlay_quality"],
+        )
+
+    def _read_failed(self, error: Exception) -> None:
+        self._statistics.failed += 1
+        self.get_logger().error(
+            f"a frame could not be read ({type(error).__name__}: {error}); going on with the next",
+            throttle_duration_sec=_LOG_PERIOD_S,
+        )
+
+    def _apply_parameters(self, pipeline: ExpressionRecognizer) -> None:
+        """Take over what may change at run time; before each frame, in the reading thread."""
+        pipeline.detector.selection = self.parameters["face_selection"]
+        pipeline.detector.min_face = self.parameters["min_face"]
+        for name in ("redetect_interval", "smoothing", "switch_margin", "min_confidence"):
+            setattr(pipeline.settings, name, self.parameters[name])
+
+    def _seconds_of(self, message: Any) -> float:
+        """Return when the image was taken; when it came, for drivers that do not stamp."""
+        stamp = message.header.stamp
+        if stamp.sec or stamp.nanosec:
+            return stamp.sec + 1e-9 * stamp.nanosec
+        return 1e-9 * self.get_clock().now().nanoseconds
+
+    def _age(self, message: Any) -> float:
+        return max(0.0, 1e-9 * self.get_clock().now().nanoseconds - self._seconds_of(message))
+
+    # Diagnostics
+
+    def _publish_diagnostics(self) -> None:
+        now = time.monotonic()
+        statuses = [self._model_status()]
+        if self._input is not None and self._worker is not None:
+            timeout = self.parameters["image_timeout"]
+            source = self._statistics.input_status(
+                self, self._input, self._worker.dropped, now, timeout
+            )
+            if source.level == WARN:
+                self.get_logger().warning(source.message, throttle_duration_sec=_LOG_PERIOD_S)
+            statuses += [source, self._statistics.recognition_status(self, now)]
+        publish_statuses(self, self._diagnostics, statuses)
+
+    def _model_status(self) -> Any:
+        if self._problem:
+            return status(self, "model", ERROR, self._problem, {})
+        if self._pipeline is None:
+            return status(self, "model", OK, "not configured", {})
+        values = model_facts(self._pipeline.classifier)
+        return status(self, "model", OK, self.parameters["classifier"], values)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the recognizer until SIGINT or SIGTERM."""
+    return run_node(Recognizer, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

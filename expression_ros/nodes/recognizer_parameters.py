@@ -1,0 +1,85 @@
+"""The parameters of the recognizer. Plain data, imports no ROS."""
+
+from expression_ros.nodes.parameter_table import ParameterSpec as P
+
+RECOGNIZER_PARAMETERS = (
+    P(
+        "autostart",
+        True,
+        "Whether the node configures and activates itself when it starts.",
+        run_time=False,
+    ),
+    P(
+        "image_transport",
+        "raw",
+        "How images arrive: sensor_msgs/Image, or CompressedImage on <topic>/compressed.",
+        choices=("raw", "compressed"),
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "classifier",
+        "fisherfaces",
+        "How a face is read.",
+        choices=("fisherfaces",),
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "model",
+        "",
+        "Folder with the classifier's model; empty for the shipped one.",
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "face_selection",
+        "all",
+        "Which faces are read: all, the largest being the primary one; or single, the face of the "
+        "first cascade that sees exactly one.",
+        choices=("all", "single"),
+    ),
+    P(
+        "min_face",
+        0.12,
+        "Width of the smallest face of interest, as a fraction of the frame's height.",
+        0.02,
+        1.0,
+    ),
+    P(
+        "redetect_interval",
+        1.0,
+        "Seconds between searches of the whole frame for newcomers while a face is followed.",
+        0.0,
+        60.0,
+    ),
+    P(
+        "smoothing",
+        0.25,
+        "Time constant in seconds over which a face's scores are averaged; 0 for none.",
+        0.0,
+        10.0,
+    ),
+    P(
+        "switch_margin",
+        0.1,
+        "By how much another label's score must lead before a face's label changes.",
+        0.0,
+        1.0,
+    ),
+    P(
+        "min_confidence",
+        0.0,
+        "Below this score (share of votes, 0 to 1) a face's label is unknown.",
+        0.0,
+        1.0,
+    ),
+    P(
+        "image_timeout",
+        2.0,
+        "Seconds without an image after which the diagnostics warn.",
+        0.1,
+        3600.0,
+    ),
+    P("overlay_quality", 80, "JPEG quality of /face_emotion/image/compressed.", 1, 100),
+)

@@ -1,0 +1,211 @@
+"""From a frame and a box to the small grey face that a descriptor looks at.
+
+Training and recognition call the same function with the same settings: a model that was trained on
+one kind of crop answers badly on another. The settings travel in the model's manifest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from threading import local
+from typing import Any
+
+import cv2
+import numpy as np
+
+from expression_ros.recognition.cascades import load_cascade
+
+LIGHT_CHOICES = ("none", "equalize", "clahe", "standardize")
+
+_EYE_SEARCH_SIDE = 96  # px: the face is brought to this size before its eyes are searched
+_MAX_EYE_TILT = 30.0  # degrees; more is a wrong pair, no face that a frontal cascade finds
+_STANDARD_SPREAD = 48.0  # grey levels: standard deviation of a face with light "standardize"
+_FLAT_SPREAD = 1.0  # grey levels; a flatter face is not amplified
+
+
+class FaceError(ValueError):
+    """The frame, the box or the settings make no face."""
+
+
+@dataclass(frozen=True)
+class FacePreparation:
+    """How a face is cut out of a frame.
+
+    Attributes:
+        size: side of the prepared face in px.
+        margin: added on each side of the box, as a share of the box's side; may be negative.
+        light: what is done about light: "none", "equalize" (histogram), "clahe" (Zuiderveld,
+            1994) or "standardize" (mean 128, standard deviation 48).
+        level_by_eyes: turn the face so that the eyes found by OpenCV's eye cascade lie level.
+
+    Raises:
+        FaceError: a setting is out of its range.
+    """
+
+    size: int = 48
+    margin: float = 0.0
+    light: str = "none"
+    level_by_eyes: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 8:
+            raise FaceError(f"face size must be a whole number of at least 8 px, not {self.size!r}")
+        if not isinstance(self.margin, (int, float)) or not -0.3 <= self.margin <= 2.0:
+            raise FaceError(f"face margin must be between -0.3 and 2.0, not {self.margin!r}")
+        if self.light not in LIGHT_CHOICES:
+            raise FaceError(f"light must be one of {', '.join(LIGHT_CHOICES)}, not {self.light!r}")
+        if not isinstance(self.level_by_eyes, bool):
+            raise FaceError(f"level_by_eyes must be true or false, not {self.level_by_eyes!r}")
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> FacePreparation:
+        """Return the preparation that ``as_mapping`` wrote; missing settings keep their default.
+
+        Raises:
+            FaceError: a setting is unknown or out of its range.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(str(key) for key in settings if key not in known):
+            raise FaceError(f"unknown face settings: {', '.join(unknown)}")
+        return cls(**settings)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return the settings as plain values, fit for YAML."""
+        return asdict(self)
+
+
+def prepare_face(
+    grey: np.ndarray, box: Sequence[int], preparation: FacePreparation | None = None
+) -> np.ndarray:
+    """Cut one face out of a frame.
+
+    Where the box with its margin reaches beyond the frame, the frame's border pixels are repeated.
+
+    Args:
+        grey: (H, W) uint8, the frame.
+        box: (x, y, w, h) of the face in px; may reach beyond the frame, but not lie outside.
+        preparation: the settings; those of FacePreparation() when left out.
+
+    Returns:
+        (S, S) uint8 with S = preparation.size.
+
+    Raises:
+        FaceError: the frame is not grey uint8, or the box is empty or outside of it.
+    """
+    preparation = preparation or FacePreparation()
+    _check(grey, box)
+    x, y, w, h = (int(value) for value in box)
+    tilt = _tilt_of_eyes(grey, (x, y, w, h)) if preparation.level_by_eyes else 0.0
+    if abs(tilt) >= 1.0:
+        grey, (x, y, w, h) = _turned(grey, (x, y, w, h), preparation.margin, tilt)
+    crop = _crop_with_margin(grey, (x, y, w, h), preparation.margin)
+    return _normalize_light(_resized(crop, preparation.size), preparation.light)
+
+
+def box_of_cropped_face(shape: Sequence[int], margin: float) -> tuple[int, int, int, int]:
+    """Return the box that stands for a picture which already is a crop with this margin.
+
+    With it ``prepare_face`` uses the whole picture: data sets such as FER2013 hold such crops.
+
+    Args:
+        shape: (H, W) of the picture.
+        margin: the margin of the preparation.
+    """
+    height, width = shape[:2]
+    box_width, box_height = width / (1 + 2 * margin), height / (1 + 2 * margin)
+    return (
+        round((width - box_width) / 2),
+        round((height - box_height) / 2),
+        max(1, round(box_width)),
+        max(1, round(box_height)),
+    )
+
+
+def _check(grey: np.ndarray, box: Sequence[int]) -> None:
+    if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
+        raise FaceError(f"a grey (H, W) uint8 frame is needed, not {grey.dtype} of {grey.shape}")
+    x, y, w, h = (int(value) for value in box)
+    height, width = grey.shape
+    if w <= 0 or h <= 0 or x >= width or y >= height or x + w <= 0 or y + h <= 0:
+        raise FaceError(f"the box {(x, y, w, h)} holds nothing of the {width}x{height} frame")
+
+
+def _crop_with_margin(
+    grey: np.ndarray, box: tuple[int, int, int, int], margin: float
+) -> np.ndarray:
+    x, y, w, h = box
+    left, top = round(x - margin * w), round(y - margin * h)
+    right, bottom = round(x + w + margin * w), round(y + h + margin * h)
+    height, width = grey.shape
+    # A rectangle of indices held to the frame repeats the border without copying the frame.
+    rows = np.clip(np.arange(top, max(bottom, top + 1)), 0, height - 1)
+    columns = np.clip(np.arange(left, max(right, left + 1)), 0, width - 1)
+    if rows[0] == top and rows[-1] == bottom - 1 and left >= 0 and right <= width:
+        return grey[top:bottom, left:right]
+    return grey[rows[:, None], columns]
+
+
+def _resized(crop: np.ndarray, size: int) -> np.ndarray:
+    if crop.shape == (size, size):
+        return np.ascontiguousarray(crop)
+    # Area interpolation averages when it makes a face smaller; it has nothing to average otherwise.
+    smaller = min(crop.shape) >= size
+    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return cv2.resize(crop, (size, size), interpolation=interpolation)
+
+
+def _normalize_light(face: np.ndarray, light: str) -> np.ndarray:
+    if light == "equalize":
+        return cv2.equalizeHist(face)
+    if light == "clahe":
+        return cv2.createCLAHE(clipLimit=2.0, tileGridSize=(4, 4)).apply(face)
+    if light == "standardize":
+        values = face.astype(np.float32)
+        spread = max(float(values.std()), _FLAT_SPREAD)
+        values = (values - values.mean()) / spread * _STANDARD_SPREAD + 128.0
+        return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return face
+
+
+def _turned(
+    grey: np.ndarray, box: tuple[int, int, int, int], margin: float, tilt: float
+) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """Return the surroundings of the box turned by -tilt degrees about its centre, and the box."""
+    x, y, w, h = box
+    reach = math.ceil(max(w, h) * (0.5 + max(margin, 0.0)) * math.sqrt(2)) + 1
+    around = (x + w // 2 - reach, y + h // 2 - reach, 2 * reach, 2 * reach)
+    patch = _crop_with_margin(grey, around, 0.0)
+    turn = cv2.getRotationMatrix2D((float(reach), float(reach)), tilt, 1.0)
+    patch = cv2.warpAffine(patch, turn, patch.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    return patch, (reach - w // 2, reach - h // 2, w, h)
+
+
+def _tilt_of_eyes(grey: np.ndarray, box: tuple[int, int, int, int]) -> float:
+    """Return by how many degrees the line of the eyes falls to the right; 0 if not sure."""
+    face = _resized(_crop_with_margin(grey, box, 0.0), _EYE_SEARCH_SIDE)
+    side = float(_EYE_SEARCH_SIDE)
+    upper = face[: int(side * 0.62)]
+    found = _eye_cascade().detectMultiScale(
+        cv2.equalizeHist(upper), 1.1, 4, minSize=(14, 14), maxSize=(40, 40)
+    )
+    eyes = [(x + w / 2, y + h / 2) for x, y, w, h in found]
+    left = [eye for eye in eyes if eye[0] < side / 2]
+    right = [eye for eye in eyes if eye[0] >= side / 2]
+    if len(left) != 1 or len(right) != 1:
+        return 0.0
+    across, down = right[0][0] - left[0][0], right[0][1] - left[0][1]
+    tilt = math.degrees(math.atan2(down, across))
+    level = (left[0][1] + right[0][1]) / 2
+    plausible = 0.28 * side < across < 0.65 * side and 0.2 * side < level < 0.55 * side
+    return tilt if plausible and abs(tilt) <= _MAX_EYE_TILT else 0.0
+
+
+_per_thread = local()  # a cascade carries state while it searches: one for each thread
+
+
+def _eye_cascade() -> cv2.CascadeClassifier:
+    if not hasattr(_per_thread, "eye_cascade"):
+        _per_thread.eye_cascade = load_cascade("eye")
+    return _per_thread.eye_cascade

@@ -1,0 +1,135 @@
+"""Starts the recognizer and the mirror and, by arguments, a camera and the virtual face.
+
+    ros2 launch expression_ros recognizer.launch.py camera:=0 face:=true
+    ros2 launch expression_ros recognizer.launch.py image_topic:=/camera/color/image_raw
+    ros2 launch expression_ros recognizer.launch.py --show-args
+"""
+
+import os
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node, PushRosNamespace
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchDescription
+
+PACKAGE = "expression_ros"
+
+ARGUMENTS = (
+    ("camera", "none", "Camera to start: none, a webcam (0, /dev/video0), a video file, a folder "
+     "of images."),
+    ("loop", "true", "Whether a video file or folder starts again at its end."),
+    ("image_topic", "image_raw", "Image topic to read; also the one the started camera publishes."),
+    ("image_transport", "", "raw, or compressed to read <image_topic>/compressed; empty: as in "
+     "params_file."),
+    ("robot", "", "Robot to mirror onto: a name from config/robots or a YAML file; empty: as in "
+     "params_file (virtual_face)."),
+    ("classifier", "", "How faces are read; empty: as in params_file (fisherfaces)."),
+    ("params_file", "", "YAML file with parameters for the nodes; empty for the shipped "
+     "config/expression.yaml."),
+    ("namespace", "", "Namespace of all nodes and relative topics."),
+    ("mirror", "true", "Whether to start the mirror."),
+    ("face", "false", "Whether to start the virtual face (/robot_face/image)."),
+    ("autostart", "true", "Whether the recognizer configures and activates itself."),
+    ("log_level", "info", "Log level of the nodes: debug, info, warn, error, fatal."),
+)  # fmt: skip
+
+
+def generate_launch_description():
+    declarations = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, default, description in ARGUMENTS
+    ]
+    return LaunchDescription([*declarations, *transport(), OpaqueFunction(function=nodes)])
+
+
+def transport():
+    """Give all nodes shared memory that holds whole images, unless the user chose a profile."""
+    humble = os.environ.get("ROS_DISTRO") == "humble"
+    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if humble else "FASTDDS_DEFAULT_PROFILES_FILE"
+    if variable in os.environ:
+        return []
+    profile = os.path.join(
+        get_package_share_directory(PACKAGE), "config", "fastdds_large_images.xml"
+    )
+    return [SetEnvironmentVariable(variable, profile)]
+
+
+def nodes(context):
+    """Return the nodes that the arguments ask for, in the namespace they ask for."""
+    value = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
+    params_file = value["params_file"] or os.path.join(
+        get_package_share_directory(PACKAGE), "config", "expression.yaml"
+    )
+    common = {
+        "package": PACKAGE,
+        "output": "screen",
+        "arguments": ["--ros-args", "--log-level", value["log_level"]],
+    }
+    actions = [
+        LifecycleNode(
+            executable="recognizer",
+            name="recognizer",
+            namespace="",
+            remappings=[("image", value["image_topic"])],
+            parameters=[
+                params_file,
+                {"autostart": is_true(value["autostart"])},
+                *given(value, "classifier", "image_transport"),
+            ],
+            **common,
+        )
+    ]
+    if is_true(value["mirror"]):
+        actions.append(
+            Node(
+                executable="mirror",
+                name="mirror",
+                parameters=[params_file, *given(value, "robot")],
+                **common,
+            )
+        )
+    if is_true(value["face"]):
+        actions.append(
+            Node(executable="robot_face", name="robot_face", parameters=[params_file], **common)
+        )
+    if value["camera"] != "none":
+        actions.append(
+            Node(
+                executable="camera",
+                name="camera",
+                remappings=[("image_raw", value["image_topic"])],
+                parameters=[
+                    params_file,
+                    {"source": text(value["camera"]), "loop": is_true(value["loop"])},
+                ],
+                **common,
+            )
+        )
+    return [GroupAction([PushRosNamespace(value["namespace"]), *actions])]
+
+
+def given(value, *names):
+    """Return parameters for those arguments that were given, to go over the params_file's."""
+    return [{name: text(value[name])} for name in names if value[name]]
+
+
+def text(value):
+    """Return a parameter that stays a text: camera 0 is the name of a device, not a number."""
+    return ParameterValue(value, value_type=str)
+
+
+def is_true(word):
+    """Return a launch argument's truth value; refuse what is neither true nor false."""
+    if word.lower() in ("true", "1", "yes", "on"):
+        return True
+    if word.lower() in ("false", "0", "no", "off"):
+        return False
+    raise ValueError(f"expected true or false, not {word!r}")

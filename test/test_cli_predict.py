@@ -1,0 +1,59 @@
+"""``expression-ros predict`` on real pictures."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from expression_ros.cli import main
+
+
+@pytest.fixture
+def portrait_file(astronaut, tmp_path):
+    path = tmp_path / "astronaut.png"
+    cv2.imwrite(str(path), astronaut)
+    return path
+
+
+def test_the_portrait_is_one_happy_face(portrait_file, capsys):
+    assert main(["predict", str(portrait_file), "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)
+    assert result["file"] == str(portrait_file)
+    (face,) = result["faces"]
+    assert face["label"] == "happiness"
+    assert face["score"] == max(face["scores"].values())
+    assert sum(face["scores"].values()) == pytest.approx(1.0, abs=1e-3)
+    x, y, w, h = face["box"]
+    assert 150 < x < 240 and 40 < y < 120 and 70 < w < 160 and 70 < h < 160
+
+
+def test_the_table_names_file_label_and_place(portrait_file, capsys):
+    assert main(["predict", str(portrait_file)]) == 0
+    line = capsys.readouterr().out.strip()
+    assert line.startswith(f"{portrait_file}: happiness (") and "pixels at" in line
+
+
+def test_a_picture_without_a_face_says_so(tmp_path, capsys):
+    path = tmp_path / "wall.png"
+    cv2.imwrite(str(path), np.full((100, 100), 128, np.uint8))
+    assert main(["predict", str(path)]) == 0
+    assert "no face" in capsys.readouterr().out
+
+
+def test_unreadable_files_are_named_and_the_others_read(portrait_file, tmp_path, capsys):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    code = main(["predict", str(broken), str(tmp_path / "none.png"), str(portrait_file), "--json"])
+    captured = capsys.readouterr()
+    assert code == 2
+    assert f"{broken}: not a picture" in captured.err
+    assert "none.png: no such file" in captured.err
+    assert [r["file"] for r in json.loads(captured.out)] == [str(portrait_file)]
+
+
+def test_a_missing_model_is_one_line(portrait_file, tmp_path, capsys):
+    assert main(["predict", str(portrait_file), "--model", str(tmp_path / "none")]) == 2
+    assert "none" in capsys.readouterr().err

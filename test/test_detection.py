@@ -1,0 +1,133 @@
+import cv2
+import numpy as np
+import pytest
+from videos import frames
+
+from expression_ros.recognition.boxes import Box, covers, overlap, without_overlaps
+from expression_ros.recognition.cascades import CASCADE_ORDER, CascadeError, load_cascade
+from expression_ros.recognition.detection import Detection, FaceDetector
+
+
+def grey_of(image):
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+
+
+class ScriptedCascade:
+    """A cascade whose answer is set: for the rule that chooses between cascades, not for faces."""
+
+    def __init__(self, boxes):
+        self.boxes = boxes
+
+    def detectMultiScale(self, image, **settings):  # noqa: N802 - OpenCV's name
+        return np.array(self.boxes)
+
+
+def scripted_detector(selection, *answers):
+    detector = FaceDetector(selection, min_face=0.14)  # 28 of 200 rows: searched at full size
+    detector._cascades = [ScriptedCascade(boxes) for boxes in answers]
+    return detector
+
+
+A, B = (10, 10, 60, 60), (120, 10, 70, 70)
+EMPTY = np.zeros((200, 300), np.uint8)
+
+
+def test_overlap_of_boxes():
+    assert overlap(Box(0, 0, 10, 10), Box(0, 0, 10, 10)) == 1.0
+    assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(50 / 150)
+    assert overlap(Box(0, 0, 10, 10), Box(10, 0, 10, 10)) == 0.0
+    assert covers(Box(0, 0, 10, 10), Box(2, 2, 4, 4)) == 1.0
+
+
+def test_overlapping_boxes_leave_the_first():
+    boxes = [Box(0, 0, 40, 40), Box(2, 2, 40, 40), Box(100, 0, 40, 40), Box(8, 8, 20, 20)]
+    assert without_overlaps(boxes) == [0, 2]
+
+
+def test_single_takes_the_first_cascade_that_sees_exactly_one_face():
+    detector = scripted_detector("single", [], [A, B], [B], [A])
+    assert detector.search_frame(EMPTY) == [Detection(Box(*B), 2)]
+    assert detector.searches == 3  # the fourth is not asked
+
+
+def test_single_sees_nobody_when_no_cascade_sees_exactly_one():
+    assert scripted_detector("single", [], [A, B], [], [A, B]).search_frame(EMPTY) == []
+
+
+def test_all_returns_every_face_largest_first_and_stops_at_the_first_success():
+    detector = scripted_detector("all", [], [A, B], [A], [])
+    found = detector.search_frame(EMPTY)
+    assert [d.box for d in found] == [Box(*B), Box(*A)]
+    assert detector.searches == 2
+
+
+def test_all_cascades_together_merge_what_overlaps():
+    near_a = (13, 12, 58, 58)
+    found = scripted_detector("all", [A], [near_a], [B], []).search_every_cascade(EMPTY)
+    assert sorted(d.box for d in found) == [Box(*A), Box(*B)]
+
+
+def test_order_of_the_cascades_is_the_published_one():
+    assert CASCADE_ORDER == ("default", "alt2", "alt", "alt_tree")
+
+
+@pytest.mark.parametrize("selection", ["all", "single"])
+def test_one_face_is_found_on_a_portrait(astronaut, selection):
+    found = FaceDetector(selection).search_frame(grey_of(astronaut))
+    assert len(found) == 1
+    x, y = found[0].box.centre
+    assert 180 < x < 270 and 70 < y < 160  # where her face is
+
+
+def test_four_faces_are_found_in_a_group(clips):
+    image = cv2.imread(str(clips / "multi_face.jpg"))
+    found = FaceDetector("all", min_face=0.08).search_every_cascade(grey_of(image))
+    assert len(found) >= 4
+
+
+def test_a_known_face_is_followed_with_one_search(clips):
+    detector = FaceDetector()
+    stream = (grey_of(image) for _, image in frames(clips / "single_face.mp4"))
+    known = detector.search_frame(next(stream))[0]
+    followed = 0
+    for grey in stream:
+        before = detector.searches
+        found = detector.search_near(grey, known)
+        assert found is not None
+        assert overlap(found.box, known.box) > 0.5
+        followed += detector.searches - before == 1
+        known = found
+    assert followed >= 65  # of 71: rarely a second cascade is asked
+
+
+def test_a_face_that_left_is_not_followed(astronaut):
+    detector = FaceDetector()
+    known = detector.search_frame(grey_of(astronaut))[0]
+    assert detector.search_near(np.full((512, 512), 127, np.uint8), known) is None
+
+
+def test_boxes_stay_inside_the_frame(astronaut):
+    grey = grey_of(astronaut)[60:, 150:]  # the face touches the corner
+    for detection in FaceDetector().search_frame(grey):
+        x, y, w, h = detection.box
+        assert x >= 0 and y >= 0 and x + w <= grey.shape[1] and y + h <= grey.shape[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (10, 400), (400, 10), (27, 27)])
+def test_tiny_frames_have_no_face(shape):
+    assert FaceDetector(min_face=1.0).search_frame(np.zeros(shape, np.uint8)) == []
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="face_selection"):
+        FaceDetector("some")
+    with pytest.raises(ValueError, match="min_face"):
+        FaceDetector(min_face=0.0)
+
+
+def test_missing_and_corrupt_cascades_are_named(tmp_path):
+    with pytest.raises(CascadeError, match=r"haarcascade_eye\.xml is missing"):
+        load_cascade("eye", tmp_path)
+    (tmp_path / "haarcascade_eye.xml").write_text("<opencv_storage>")
+    with pytest.raises(CascadeError, match=r"haarcascade_eye\.xml is corrupt"):
+        load_cascade("eye", tmp_path)

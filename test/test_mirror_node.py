@@ -1,0 +1,443 @@
+"""The mirror over real DDS: a label by hand in, the robot's commands out."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import ClockType
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_bench import PATIENCE_S, wait_until
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+from expression_ros.mirroring.robot_table import RobotTableError, load_robot
+from expression_ros.nodes.mirror import Mirror
+from expression_ros.nodes.parameters import ParameterError
+from expression_ros.vocabulary import EMOTIONS
+
+FACE = load_robot("virtual_face")
+HEAD = load_robot("servo_head")
+
+QT = """\
+name: qt
+expressions: {neutral: QT/neutral, happiness: QT/happy}
+outputs: [{type: label, topic: qt/show}]
+"""
+
+
+class Bench:
+    """A mirror under test: labels in by hand, expressions collected."""
+
+    def __init__(self, ros, **parameters):
+        self.ros = ros
+        # Waiting is what other tests are about.
+        values = {"min_hold": 0.0, "neutral_after": 60.0, **parameters}
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        self.expressions = ros.collect(String, "robot_expression")
+        self.mirror = ros.add(Mirror(context=ros.context, parameter_overrides=overrides))
+        self.labels = ros.publisher(String, "face_emotion")
+        if values.get("enabled", True):
+            self.wait_for("neutral", "QT/neutral")
+
+    def say(self, label: str) -> None:
+        self.labels.publish(String(data=label))
+
+    def wait_for(self, *words: str) -> None:
+        """Wait until the newest expression is one of these."""
+        self.expressions.wait_for(lambda got: got and got[-1].data in words, f"{words}")
+
+    def set(self, name: str, value) -> None:
+        result = self.ros.set_parameter("mirror", name, value)
+        assert result.successful, result.reason
+
+    def enable(self, value: bool) -> SetBool.Response:
+        return self.ros.call(SetBool, "mirror/enable", SetBool.Request(data=value))
+
+    def wait_for_status(self, condition, what: str) -> DiagnosticStatus:
+        """Wait for a report of the mirror whose status and values satisfy the condition."""
+        reports = self.ros.collect(DiagnosticArray, "/diagnostics")
+        try:
+            return reports.wait_for(lambda got: self._find(got, condition), what)
+        finally:
+            self.ros.node.destroy_subscription(reports.subscription)
+
+    @staticmethod
+    def _find(reports, condition):
+        for report in reports:
+            for status in report.status:
+                if status.name == "mirror: expressions" and condition(status, values_of(status)):
+                    return status
+        return None
+
+
+def values_of(status: DiagnosticStatus) -> dict[str, str]:
+    return {entry.key: entry.value for entry in status.values}
+
+
+def seconds(duration) -> float:
+    return duration.sec + duration.nanosec * 1e-9
+
+
+def assert_within_limits(message: JointTrajectory) -> None:
+    assert list(message.joint_names) == [joint.name for joint in HEAD.joints]
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (0, 0)
+    times = [seconds(point.time_from_start) for point in message.points]
+    assert times[0] > 0
+    assert all(before < after for before, after in itertools.pairwise(times))
+    assert list(message.points[-1].velocities) == [0.0] * len(HEAD.joints)
+    for point in message.points:
+        for joint, position, velocity in zip(
+            HEAD.joints, point.positions, point.velocities, strict=True
+        ):
+            assert joint.minimum <= position <= joint.maximum
+            assert abs(velocity) <= joint.max_velocity
+
+
+def ends_in(messages, word: str):
+    """Return the newest trajectory if it ends in the pose of ``word``."""
+    wanted = pytest.approx(HEAD.poses[word])
+    return messages and list(messages[-1].points[-1].positions) == wanted and messages[-1]
+
+
+# The face
+
+
+def test_label_by_hand_is_answered_for_all_emotions(ros):
+    bench = Bench(ros)
+    for emotion in [*EMOTIONS[1:], "neutral"]:
+        bench.say(emotion)
+        bench.wait_for(FACE.expressions[emotion])
+
+
+def test_alias_is_answered(ros):
+    bench = Bench(ros)
+    bench.say("happy")
+    bench.wait_for("smile")
+
+
+def test_late_subscriber_gets_the_present_expression(ros):
+    bench = Bench(ros)
+    bench.say("happiness")
+    bench.wait_for("smile")
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    for qos in (latched, 10):
+        late = ros.collect(String, "robot_expression", qos)
+        late.wait_for(lambda got: got and got[0].data == "smile")
+
+
+def test_expression_is_held_for_min_hold(ros):
+    bench = Bench(ros, min_hold=0.6)
+    bench.say("happiness")
+    bench.wait_for("smile")
+    began = time.monotonic()
+    bench.say("anger")
+    bench.wait_for("angry")
+    # Both are seen with some delay of DDS and of the machine; 0.2 s is generous for the first.
+    assert time.monotonic() - began > 0.4
+
+
+def test_silence_returns_to_neutral(ros):
+    bench = Bench(ros, neutral_after=0.3)
+    bench.say("sadness")
+    bench.expressions.wait_for(lambda got: [m.data for m in got][-2:] == ["sad", "neutral"])
+
+
+def test_service_switches_off_and_on(ros):
+    bench = Bench(ros)
+    bench.say("happiness")
+    bench.wait_for("smile")
+    answer = bench.enable(False)
+    assert answer.success
+    assert "switched off" in answer.message
+    bench.wait_for("neutral")
+    bench.say("anger")
+    bench.wait_for_status(lambda _, values: values["enabled"] == "no", "a report: off")
+    assert bench.mirror.get_parameter("enabled").value is False
+    assert bench.enable(True).success
+    bench.say("sadness")
+    bench.wait_for("sad")
+    assert "angry" not in [message.data for message in bench.expressions.messages]
+
+
+def test_parameter_switches_off_like_the_service(ros):
+    bench = Bench(ros)
+    bench.say("happiness")
+    bench.wait_for("smile")
+    bench.set("enabled", False)
+    bench.wait_for("neutral")
+
+
+def test_mirror_that_starts_switched_off_leaves_the_robot_alone(ros):
+    bench = Bench(ros, enabled=False)
+    bench.wait_for_status(lambda _, values: values["enabled"] == "no", "a report: off")
+    assert not bench.expressions.messages
+    bench.enable(True)
+    bench.wait_for("neutral")
+
+
+def test_unknown_word_is_reported_and_survived(ros):
+    bench = Bench(ros)
+    for word in ("foo", "foo", "", "happ\niness"):
+        bench.say(word)
+    bench.say("unknown")
+    status = bench.wait_for_status(
+        lambda _, values: values["labels that say unknown"] == "1", "a report of the labels"
+    )
+    assert status.level == DiagnosticStatus.WARN
+    assert "on /face_emotion; known labels: neutral, anger" in status.message
+    assert values_of(status)["unknown words"] == "4"
+    assert values_of(status)["labels received"] == "5"
+    bench.say("happiness")
+    bench.wait_for("smile")
+
+
+def test_report_says_what_is_shown(ros):
+    bench = Bench(ros)
+    bench.say("happiness")
+    status = bench.wait_for_status(lambda _, v: v["expression"] == "smile", "a report: smile")
+    values = values_of(status)
+    assert status.level == DiagnosticStatus.OK
+    assert values["robot"] == "virtual_face"
+    assert values["emotion"] == "happiness"
+    assert values["publishers on /face_emotion"] == "1"
+    assert values["subscribers on /robot_expression"] == "1"
+
+
+def test_mirror_lives_in_a_namespace(ros):
+    mirror = ros.add(Mirror(context=ros.context, namespace="left_robot"))
+    expressions = ros.collect(String, "/left_robot/robot_expression")
+    ros.publisher(String, "/left_robot/face_emotion").publish(String(data="fear"))
+    expressions.wait_for(lambda got: got and got[-1].data == "afraid")
+    assert mirror.get_fully_qualified_name() == "/left_robot/mirror"
+
+
+# Other robots
+
+
+def test_robot_is_switched_at_run_time(ros, tmp_path):
+    table = tmp_path / "qt.yaml"
+    table.write_text(QT, encoding="utf-8")
+    bench = Bench(ros)
+    shown = ros.collect(String, "qt/show")
+    bench.say("happiness")
+    bench.wait_for("smile")
+    bench.set("robot", str(table))
+    bench.wait_for("QT/happy")
+    wait_until(lambda: ros.node.count_publishers("qt/show"), "the publisher of qt/show")
+    bench.say("neutral")
+    shown.wait_for(lambda got: got and got[-1].data == "QT/neutral")
+    bench.say("happiness")
+    shown.wait_for(lambda got: got and got[-1].data == "QT/happy")
+    bench.set("robot", "virtual_face")
+    shown.wait_for(lambda got: got[-1].data == "QT/neutral", "the old robot left neutral")
+    bench.wait_for("smile")
+    wait_until(lambda: not ros.node.count_publishers("qt/show"), "the end of qt/show")
+
+
+def test_edited_table_is_read_again(ros, tmp_path):
+    table = tmp_path / "qt.yaml"
+    table.write_text(QT, encoding="utf-8")
+    bench = Bench(ros, robot=str(table))
+    bench.say("happiness")
+    bench.wait_for("QT/happy")
+    table.write_text(QT.replace("QT/happy", "QT/laugh"), encoding="utf-8")
+    bench.set("robot", str(table))
+    bench.wait_for("QT/laugh")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("nonsense", "no robot 'nonsense'; robots: servo_head, virtual_face"),
+        (7, "no robot '7'"),
+        ("/none.yaml", "/none.yaml: No such file or directory"),
+        (True, "robot must be a text|no robot 'True'"),
+    ],
+)
+def test_wrong_robot_is_refused_with_the_list(ros, value, reason):
+    bench = Bench(ros)
+    result = ros.set_parameter("mirror", "robot", value)
+    assert not result.successful
+    assert re.search(reason, result.reason)
+    bench.say("happiness")
+    bench.wait_for("smile")
+
+
+def test_wrong_value_of_another_parameter_is_refused(ros):
+    Bench(ros)
+    for name, value in (("min_hold", 11.0), ("neutral_after", 0.0), ("enabled", "maybe")):
+        result = ros.set_parameter("mirror", name, value)
+        assert not result.successful
+        assert name in result.reason
+
+
+def test_hold_changes_at_run_time(ros):
+    bench = Bench(ros, min_hold=10.0)
+    bench.say("happiness")
+    bench.wait_for("smile")
+    bench.say("anger")
+    bench.set("min_hold", 0)
+    bench.wait_for("angry")
+
+
+def test_wrong_robot_at_start_is_an_error(ros):
+    with pytest.raises(RobotTableError, match="robots: servo_head, virtual_face"):
+        Mirror(context=ros.context, parameter_overrides=[Parameter("robot", value="nonsense")])
+    with pytest.raises(ParameterError, match="min_hold"):
+        Mirror(context=ros.context, parameter_overrides=[Parameter("min_hold", value=-1.0)])
+
+
+# The servo head
+
+
+def test_servo_head_moves_within_its_limits(ros):
+    moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
+    bench = Bench(ros, robot="servo_head")
+    first = moves.wait_for(lambda got: ends_in(got, "neutral"), "the approach to neutral")
+    assert len(first.points) == 1  # slowly, from wherever the head is
+    for emotion in EMOTIONS[1:]:
+        word = HEAD.expressions[emotion]
+        bench.say(emotion)
+        moves.wait_for(lambda got, word=word: ends_in(got, word), f"a move to {word}")
+    for message in moves.messages:
+        assert_within_limits(message)
+
+
+def test_controller_that_appears_later_is_led_to_the_present_pose(ros):
+    bench = Bench(ros, robot="servo_head")
+    bench.say("happiness")
+    bench.wait_for("smile")
+    moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
+    message = moves.wait_for(lambda got: ends_in(got, "smile"), "the approach to the smile")
+    assert len(message.points) == 1
+    assert seconds(message.points[0].time_from_start) > 1.0
+    assert_within_limits(message)
+
+
+def test_missing_controller_is_reported(ros):
+    bench = Bench(ros, robot="servo_head")
+    status = bench.wait_for_status(
+        lambda status, _: status.level == DiagnosticStatus.WARN, "a warning"
+    )
+    assert "nobody subscribes /head_controller/joint_trajectory: start" in status.message
+
+
+def test_switching_off_moves_the_head_to_neutral(ros):
+    moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
+    bench = Bench(ros, robot="servo_head")
+    bench.say("surprise")
+    moves.wait_for(lambda got: ends_in(got, "surprised"), "a move to surprised")
+    bench.enable(False)
+    moves.wait_for(lambda got: ends_in(got, "neutral"), "a move to neutral")
+
+
+def test_output_whose_messages_are_not_installed_is_refused(ros, monkeypatch):
+    bench = Bench(ros)
+    monkeypatch.setitem(sys.modules, "trajectory_msgs.msg", None)
+    result = ros.set_parameter("mirror", "robot", "servo_head")
+    assert not result.successful
+    assert "needs trajectory_msgs/JointTrajectory, which is not installed" in result.reason
+    assert "ros-$ROS_DISTRO-trajectory-msgs" in result.reason
+    bench.say("happiness")
+    bench.wait_for("smile")
+
+
+# Time
+
+
+def test_mirror_follows_simulated_time_and_survives_its_restart(ros):
+    clock = ros.node.create_publisher(Clock, "/clock", 10)
+    bench = Bench(ros, use_sim_time=True, neutral_after=5.0)
+    assert bench.mirror.get_clock().clock_type == ClockType.ROS_TIME
+    wait_until(lambda: clock.get_subscription_count(), "the mirror on /clock")
+
+    def at(second: int) -> None:
+        """Repeat the time until the mirror has it: the clock's subscription is best-effort."""
+
+        def told() -> bool:
+            clock.publish(Clock(clock=Time(sec=second)))
+            return bench.mirror.get_clock().now().nanoseconds == second * 10**9
+
+        wait_until(told, f"the mirror's clock at {second} s")
+
+    at(100)
+    bench.say("happiness")
+    bench.wait_for("smile")
+    at(104)
+    at(106)
+    bench.wait_for("neutral")
+    at(3)  # the simulation starts again
+    bench.say("anger")
+    bench.wait_for("angry")
+    at(9)
+    bench.wait_for("neutral")
+
+
+# The end
+
+
+def test_close_leaves_the_robot_neutral(ros):
+    moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
+    bench = Bench(ros, robot="servo_head")
+    bench.say("happiness")
+    moves.wait_for(lambda got: ends_in(got, "smile"), "a move to the smile")
+    bench.mirror.close()
+    bench.wait_for("neutral")
+    moves.wait_for(lambda got: ends_in(got, "neutral"), "a move to neutral")
+    assert_within_limits(moves.messages[-1])
+    bench.mirror.close()
+
+
+def start_process(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "expression_ros.nodes.mirror", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_process_ends_cleanly_and_leaves_the_robot_neutral(ros, number):
+    expressions = ros.collect(String, "robot_expression")
+    process = start_process("--ros-args", "-p", "neutral_after:=60.0")
+    try:
+        expressions.wait_for(lambda got: got, "the mirror's first expression")
+        ros.publisher(String, "face_emotion").publish(String(data="happiness"))
+        expressions.wait_for(lambda got: got[-1].data == "smile")
+        began = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == 0
+        took = time.monotonic() - began
+    finally:
+        process.kill()
+        errors = process.communicate()[1]
+    expressions.wait_for(lambda got: got[-1].data == "neutral", "neutral at the end")
+    assert "Traceback" not in errors
+    # About 0.3 s; what it may take is bounded so that nobody has to send the signal again.
+    assert took < 1.0 + min(4.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def test_process_with_a_wrong_robot_ends_with_one_line():
+    process = start_process("--ros-args", "-p", "robot:=nonsense")
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    assert errors == (
+        "[ERROR] no robot 'nonsense'; robots: servo_head, virtual_face, "
+        "or the absolute path of a table\n"
+    )

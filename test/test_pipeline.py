@@ -1,0 +1,147 @@
+"""Frames in, faces with emotions out: on real clips, with the shipped classifier."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from videos import frames
+
+from expression_ros.recognition.boxes import overlap
+from expression_ros.recognition.classifier import Prediction
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+
+
+def grey_of(image):
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+
+
+class AlwaysNeutral:
+    """A classifier for tests of where faces are, not of what they show."""
+
+    labels = ("neutral", "happiness")
+
+    def read(self, grey_frame, box):
+        return Prediction("neutral", 1.0, {"neutral": 1.0, "happiness": 0.0})
+
+
+def read_clip(path, recognizer):
+    return [(t, recognizer.read(grey_of(image), t)) for t, image in frames(path)]
+
+
+@pytest.fixture(scope="module")
+def single_face(clips, shipped_classifier):
+    return read_clip(clips / "single_face.mp4", ExpressionRecognizer(FaceDetector(),
+                                                                     shipped_classifier))  # fmt: skip
+
+
+def test_every_frame_of_the_man_has_one_face_with_one_id(single_face):
+    assert {len(reading.faces) for _, reading in single_face} == {1}
+    assert len({reading.primary.id for _, reading in single_face}) == 1
+
+
+def test_neutral_then_happiness_with_few_changes(single_face):
+    # By eye: at rest up to frame 17 (0.57 s), a smile from frame 24 (0.8 s) to the end.
+    labels = [(t, reading.primary.label) for t, reading in single_face]
+    rest = [label for t, label in labels if t <= 0.57]
+    smile = [label for t, label in labels if t >= 1.3]
+    assert rest.count("neutral") > 0.9 * len(rest)
+    assert smile.count("happiness") > 0.9 * len(smile)
+    changes = sum(a != b for (_, a), (_, b) in zip(labels, labels[1:], strict=False))
+    assert changes <= 3
+
+
+def test_laughter_at_the_end_is_happiness(clips, shipped_classifier):
+    recognizer = ExpressionRecognizer(FaceDetector(), shipped_classifier)
+    readings = read_clip(clips / "WolfgangLanger_Pexels.mp4", recognizer)
+    last_third = [r.primary.label for _, r in readings[2 * len(readings) // 3 :] if r.primary]
+    assert len(last_third) > 0.9 * len(readings) / 3
+    assert last_third.count("happiness") > 0.6 * len(last_third)
+
+
+def test_nobody_is_read_where_nobody_is(clips):
+    readings = read_clip(
+        clips / "no_face.mp4", ExpressionRecognizer(FaceDetector(), AlwaysNeutral())
+    )
+    assert [t for t, reading in readings if reading.faces] == []
+
+
+def test_a_face_that_leaves_is_gone_at_once(clips):
+    recognizer = ExpressionRecognizer(FaceDetector(), AlwaysNeutral())
+    present = [bool(r.faces) for _, r in read_clip(clips / "face_noface.mov", recognizer)]
+    assert all(present[:60])
+    assert not any(present[-60:])
+
+
+def test_a_face_that_comes_is_found(clips):
+    recognizer = ExpressionRecognizer(FaceDetector(), AlwaysNeutral())
+    present = [bool(r.faces) for _, r in read_clip(clips / "noface_face.mov", recognizer)]
+    assert not any(present[:60])
+    assert all(present[-30:-1])  # the very last frame of this clip is black
+
+
+def test_a_followed_face_costs_one_small_search_a_frame(clips):
+    detector = FaceDetector()
+    recognizer = ExpressionRecognizer(
+        detector, AlwaysNeutral(), RecognitionSettings(redetect_interval=0.5)
+    )
+    readings = read_clip(clips / "single_face.mp4", recognizer)
+    # one per frame, a look around every half second, and now and then a second cascade
+    assert detector.searches <= 1.2 * len(readings) + 2 * 2.4 / 0.5 + 4
+
+
+def test_an_empty_room_costs_one_search_a_frame_between_thorough_looks(clips):
+    detector = FaceDetector()
+    recognizer = ExpressionRecognizer(detector, AlwaysNeutral())
+    readings = read_clip(clips / "no_face.mp4", recognizer)
+    seconds = readings[-1][0]
+    assert detector.searches <= len(readings) + 3 * (seconds + 1)
+
+
+def test_a_newcomer_beside_a_known_face_is_found_within_the_interval(clips):
+    image = cv2.imread(str(clips / "multi_face.jpg"))
+    group = grey_of(image)
+    everybody = FaceDetector("all", 0.08).search_every_cascade(group)
+    first = everybody[0].box
+    alone = np.full_like(group, 128)
+    x, y, w, h = (max(0, first.x - 30), max(0, first.y - 30), first.w + 60, first.h + 60)
+    alone[y : y + h, x : x + w] = group[y : y + h, x : x + w]
+    recognizer = ExpressionRecognizer(
+        FaceDetector("all", 0.08), AlwaysNeutral(), RecognitionSettings(redetect_interval=0.2)
+    )
+    known = recognizer.read(alone, 0.0)
+    assert len(known.faces) == 1
+    for k in range(1, 30):
+        reading = recognizer.read(group, k / 30)
+    assert len(reading.faces) >= 4
+    kept = next(face for face in reading.faces if face.id == known.primary.id)
+    assert overlap(kept.box, first) > 0.5
+
+
+def test_the_primary_face_is_the_largest(clips):
+    group = grey_of(cv2.imread(str(clips / "multi_face.jpg")))
+    reading = ExpressionRecognizer(FaceDetector("all", 0.08), AlwaysNeutral()).read(group, 0.0)
+    assert reading.primary.box.area == max(face.box.area for face in reading.faces)
+
+
+def test_a_still_picture_is_read_without_memory(astronaut, shipped_classifier):
+    recognizer = ExpressionRecognizer(FaceDetector(), shipped_classifier)
+    first = recognizer.read_still(grey_of(astronaut))
+    assert [face.label for face in first.faces] == ["happiness"]
+    assert recognizer.read_still(grey_of(astronaut)).faces == first.faces
+
+
+def test_scores_add_to_one_over_all_labels(single_face, shipped_classifier):
+    for _, reading in single_face:
+        assert set(reading.primary.scores) == set(shipped_classifier.labels)
+        assert sum(reading.primary.scores.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "frame", [np.zeros((0, 0), np.uint8), np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9))]
+)
+def test_what_is_no_grey_frame_is_refused(frame):
+    recognizer = ExpressionRecognizer(FaceDetector(), AlwaysNeutral())
+    with pytest.raises(ValueError, match="must be a"):
+        recognizer.read(frame, 0.0)

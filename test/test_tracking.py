@@ -1,0 +1,49 @@
+from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.tracking import FaceTracker
+
+
+def seen(*boxes):
+    return [Detection(Box(*box), 0) for box in boxes]
+
+
+def test_faces_keep_their_ids_while_they_move_and_pass():
+    tracker = FaceTracker()
+    for step in range(30):
+        left, right = (10 + 4 * step, 50, 60, 60), (300 - 4 * step, 180, 60, 60)
+        order = seen(left, right) if step % 2 else seen(right, left)
+        tracks = tracker.update(order, step / 30)
+        if step == 0:
+            names = {"left": tracks[1].id, "right": tracks[0].id}
+        by_id = {track.id: track.detection.box for track in tracks}
+        assert by_id == {names["left"]: Box(*left), names["right"]: Box(*right)}
+
+
+def test_a_face_hidden_for_a_moment_keeps_its_id():
+    tracker = FaceTracker(keep_s=0.7)
+    first = tracker.update(seen((10, 10, 60, 60)), 0.0)[0].id
+    assert tracker.update([], 0.3) == []
+    assert tracker.update(seen((14, 10, 60, 60)), 0.5)[0].id == first
+
+
+def test_a_face_gone_for_long_is_a_new_one():
+    tracker = FaceTracker(keep_s=0.7)
+    first = tracker.update(seen((10, 10, 60, 60)), 0.0)[0].id
+    tracker.update([], 1.0)
+    assert tracker.update(seen((10, 10, 60, 60)), 1.1)[0].id != first
+
+
+def test_time_that_goes_back_starts_anew():
+    tracker = FaceTracker()
+    first = tracker.update(seen((10, 10, 60, 60)), 100.0)[0].id
+    tracks = tracker.update(seen((10, 10, 60, 60)), 1.0)
+    assert len(tracks) == 1 and tracks[0].id != first
+
+
+def test_the_box_of_a_face_at_rest_is_steadier_than_the_detections():
+    tracker = FaceTracker()
+    jitter = [0, 6, 0, 6, 0, 6, 0, 6]
+    xs = [tracker.update(seen((100 + j, 50, 60, 60)), k / 30)[0].box.x
+          for k, j in enumerate(jitter)]  # fmt: skip
+    steps = [abs(b - a) for a, b in zip(xs[2:], xs[3:], strict=False)]
+    assert max(steps) < 6
