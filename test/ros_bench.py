@@ -9,7 +9,7 @@ from typing import Any
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from expression_ros.nodes.running import use_large_image_transport
@@ -51,7 +51,8 @@ class RosBench:
 
     def __enter__(self) -> RosBench:
         rclpy.init(context=self.context)
-        self.executor = MultiThreadedExecutor(num_threads=4, context=self.context)
+        # One thread, as in the nodes' own processes: entities are destroyed where they are waited for.
+        self.executor = SingleThreadedExecutor(context=self.context)
         self.node = Node("test_bench", context=self.context)
         self._nodes: list[Node] = []
         self.add(self.node)
@@ -62,18 +63,27 @@ class RosBench:
     def _spin(self) -> None:
         try:
             self.executor.spin()
-        except rclpy.executors.ExternalShutdownException:
+        except ExternalShutdownException:
             pass
 
     def __exit__(self, *_: object) -> None:
-        for node in reversed(self._nodes):
-            if hasattr(node, "close"):
-                node.close()
+        self.in_executor(self._close_nodes)
         self.executor.shutdown()
         self._thread.join(PATIENCE_S)
         for node in reversed(self._nodes):
             node.destroy_node()
         rclpy.try_shutdown(context=self.context)
+
+    def _close_nodes(self) -> None:
+        for node in reversed(self._nodes):
+            if hasattr(node, "close"):
+                node.close()
+
+    def in_executor(self, work: Callable[[], Any]) -> None:
+        """Run ``work`` in the executor's thread and wait until it is done."""
+        done = threading.Event()
+        self.executor.create_task(work).add_done_callback(lambda _: done.set())
+        assert done.wait(PATIENCE_S), "the executor is stuck"
 
     def add(self, node: Node) -> Any:
         """Spin a node (made with ``context=bench.context``) until the end of the test."""
@@ -86,7 +96,7 @@ class RosBench:
 
     def publisher(self, message_type: type, topic: str, qos: Any = 10, *, matched: int = 1) -> Any:
         """Return a publisher that ``matched`` subscriptions have discovered."""
-        publisher = self.node.create_publisher(message_type, topic, qos)
+        publisher: Any = self.node.create_publisher(message_type, topic, qos)
         wait_until(
             lambda: publisher.get_subscription_count() >= matched, f"a subscriber of {topic}"
         )
@@ -94,7 +104,7 @@ class RosBench:
 
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """Call a service and return its response."""
-        client = self.node.create_client(service_type, name)
+        client: Any = self.node.create_client(service_type, name)
         assert client.wait_for_service(PATIENCE_S), f"service {name} did not appear"
         done = threading.Event()
         future = client.call_async(request)

@@ -157,7 +157,7 @@ def test_wrong_table_says_which_file_what_is_wrong_and_what_to_do(table, old, ne
             "output 1 moves joints, but joints is missing",
         ),
         (
-            "name: x\nexpressions: {neutral: n}\noutputs: [{type: label, topic: t}]\nposes: {n: {}}\n",
+            "name: x\nexpressions: {neutral: n}\noutputs: [{type: label, topic: t}]\nposes: {}\n",
             "poses but no joints",
         ),
         ("[" * 1500, "nested too deeply|correct the YAML"),

@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-_HEIGHT = 360
+_HEIGHT = 360  # of the video
+_SHEET_HEIGHT = 240
 _SHEET_COLUMNS, _SHEET_ROWS = 2, 4
 
 
@@ -28,7 +29,7 @@ def write_contact_sheet(moments: Sequence[Moment], path: Path) -> None:
     if not count:
         return
     chosen = [moments[round(k)] for k in np.linspace(0, len(moments) - 1, count)]
-    pairs = [_stamped(side_by_side(m, _HEIGHT // 2), m.seconds) for m in chosen]
+    pairs = [_stamped(side_by_side(m, _SHEET_HEIGHT), m.seconds) for m in chosen]
     pairs += [np.full_like(pairs[0], 255)] * (-count % _SHEET_COLUMNS)
     rows = [np.hstack(pairs[k : k + _SHEET_COLUMNS]) for k in range(0, len(pairs), _SHEET_COLUMNS)]
     cv2.imwrite(str(path), np.vstack(rows))
@@ -59,7 +60,7 @@ def side_by_side(moment: Moment, height: int) -> np.ndarray:
 
 
 def _stamped(image: np.ndarray, seconds: float) -> np.ndarray:
-    place = (6, image.shape[0] - 8)
+    place = (6, 18)
     for colour, thickness in (((20, 20, 20), 3), ((240, 240, 240), 1)):
         cv2.putText(
             image, f"{seconds:.1f} s", place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class Robot:
     expressions: Mapping[str, str]
     outputs: tuple[Output, ...]
     joints: tuple[Joint, ...] = ()
-    poses: Mapping[str, tuple[float, ...]] | None = None
+    poses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def expression_for(self, emotion: str) -> str:
         """Return the robot's word for an emotion of the vocabulary; KeyError for any other word."""

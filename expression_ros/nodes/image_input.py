@@ -17,6 +17,8 @@ _IMAGE_TYPES = {
     "sensor_msgs/msg/Image": "raw",
     "sensor_msgs/msg/CompressedImage": "compressed",
 }
+# Pictures that this package's own nodes publish: no camera's.
+_OUR_PICTURES = ("/face_emotion/image", "/face_emotion/image/compressed", "/robot_face/image")
 
 
 class ImageInput:
@@ -70,9 +72,8 @@ class ImageInput:
         similar = []
         for name, types in self._node.get_topic_names_and_types():
             for kind in types:
-                if kind in _IMAGE_TYPES and self._node.count_publishers(name) and not (
-                    name.startswith(f"{self._node.resolve_topic_name('face_emotion')}/")
-                ):
+                ours = name.endswith(_OUR_PICTURES)
+                if kind in _IMAGE_TYPES and self._node.count_publishers(name) and not ours:
                     similar.append(f"{name} ({_IMAGE_TYPES[kind]})")
         if similar:
             return f"image topics there are: {', '.join(similar)}; choose one with image_topic:="

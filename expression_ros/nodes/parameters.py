@@ -71,8 +71,8 @@ class NodeParameters:
 
     def _declare(self, spec: ParameterSpec) -> None:
         try:
-            declared = self._node.declare_parameter(spec.name, spec.default, descriptor(spec))
-            given: Any = declared.value
+            declared: Any = self._node.declare_parameter(spec.name, spec.default, descriptor(spec))
+            given = declared.value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise ParameterError(str(error)) from None
         problem = check_value(spec, given)

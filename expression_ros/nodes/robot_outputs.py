@@ -112,7 +112,7 @@ class JointTrajectoryOutput(RobotOutput):
         super().__init__(node, output, robot)
         self._point_type = _imported("trajectory_msgs", "JointTrajectoryPoint", output.type)
         self._names = [joint.name for joint in robot.joints]
-        self._motion = JointMotion(robot.joints, robot.poses or {}, robot.neutral)
+        self._motion = JointMotion(robot.joints, robot.poses, robot.neutral)
         self._target = robot.neutral
         self._listeners = 0
         self._newcomer_since = math.nan  # when somebody appeared who has to be led to the target

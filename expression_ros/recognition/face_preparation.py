@@ -45,7 +45,7 @@ class FacePreparation:
     """
 
     size: int = 48
-    margin: float = 0.0
+    margin: float = 0.04
     light: str = "none"
     level_by_eyes: bool = False
 
@@ -95,37 +95,43 @@ def prepare_face(
         FaceError: the frame is not grey uint8, or the box is empty or outside of it.
     """
     preparation = preparation or FacePreparation()
-    _check(grey, box)
+    _check_grey(grey)
+    _check_box(grey, box)
     x, y, w, h = (int(value) for value in box)
     tilt = _tilt_of_eyes(grey, (x, y, w, h)) if preparation.level_by_eyes else 0.0
     if abs(tilt) >= 1.0:
         grey, (x, y, w, h) = _turned(grey, (x, y, w, h), preparation.margin, tilt)
     crop = _crop_with_margin(grey, (x, y, w, h), preparation.margin)
+    return prepare_crop(crop, preparation)
+
+
+def prepare_crop(crop: np.ndarray, preparation: FacePreparation | None = None) -> np.ndarray:
+    """Prepare a picture that is a cut-out face already, margin and all, as in FER2013.
+
+    ``prepare_face`` does the same with what it cuts out of a frame. A crop is not levelled: turning
+    it would need what lies around it.
+
+    Args:
+        crop: (H, W) uint8.
+        preparation: the settings; those of FacePreparation() when left out.
+
+    Returns:
+        (S, S) uint8 with S = preparation.size.
+
+    Raises:
+        FaceError: the crop is not grey uint8 or is empty.
+    """
+    preparation = preparation or FacePreparation()
+    _check_grey(crop)
     return _normalize_light(_resized(crop, preparation.size), preparation.light)
 
 
-def box_of_cropped_face(shape: Sequence[int], margin: float) -> tuple[int, int, int, int]:
-    """Return the box that stands for a picture which already is a crop with this margin.
-
-    With it ``prepare_face`` uses the whole picture: data sets such as FER2013 hold such crops.
-
-    Args:
-        shape: (H, W) of the picture.
-        margin: the margin of the preparation.
-    """
-    height, width = shape[:2]
-    box_width, box_height = width / (1 + 2 * margin), height / (1 + 2 * margin)
-    return (
-        round((width - box_width) / 2),
-        round((height - box_height) / 2),
-        max(1, round(box_width)),
-        max(1, round(box_height)),
-    )
-
-
-def _check(grey: np.ndarray, box: Sequence[int]) -> None:
+def _check_grey(grey: np.ndarray) -> None:
     if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
         raise FaceError(f"a grey (H, W) uint8 frame is needed, not {grey.dtype} of {grey.shape}")
+
+
+def _check_box(grey: np.ndarray, box: Sequence[int]) -> None:
     x, y, w, h = (int(value) for value in box)
     height, width = grey.shape
     if w <= 0 or h <= 0 or x >= width or y >= height or x + w <= 0 or y + h <= 0:
