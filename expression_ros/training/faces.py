@@ -1,0 +1,74 @@
+"""A set of labelled faces, the form in which every data set reaches training and evaluation."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from expression_ros.recognition.descriptors import Descriptor
+from expression_ros.recognition.face_preparation import (
+    FacePreparation,
+    prepare_crop,
+)
+
+
+class DataError(ValueError):
+    """A data set is missing or not what it should be; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Faces with labels.
+
+    Attributes:
+        images: (N, S, S) uint8, cropped faces.
+        labels: (N,) str, labels of the vocabulary.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 3 or self.images.dtype != np.uint8:
+            raise DataError(f"images must be (N, S, S) uint8, not {self.images.dtype} "
+                            f"of {self.images.shape}")  # fmt: skip
+        if self.labels.shape != (len(self.images),):
+            raise DataError(f"{len(self.images)} images but labels of shape {self.labels.shape}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def mirrored(self) -> FaceSet:
+        """Return the faces mirrored left to right: an expression stays the same."""
+        return FaceSet(np.ascontiguousarray(self.images[:, :, ::-1]), self.labels)
+
+    def only(self, labels: set[str]) -> FaceSet:
+        """Return the faces with one of these labels."""
+        keep = np.isin(self.labels, sorted(labels))
+        return FaceSet(self.images[keep], self.labels[keep])
+
+
+def prepare_faces(images: np.ndarray, preparation: FacePreparation) -> np.ndarray:
+    """Return (N, S, S) uint8 prepared faces of (N, H, W) uint8 pictures that are crops already."""
+    faces = np.empty((len(images), preparation.size, preparation.size), np.uint8)
+    for face, image in zip(faces, images, strict=True):
+        face[:] = prepare_crop(image, preparation)
+    return faces
+
+
+def describe_faces(faces: np.ndarray, descriptor: Descriptor) -> np.ndarray:
+    """Return the (N, D) float32 descriptors of (N, S, S) uint8 prepared faces."""
+    batch = getattr(descriptor, "describe_batch", None)
+    if batch is not None:
+        return np.asarray(batch(faces), np.float32)
+    vectors = np.empty((len(faces), descriptor.size), np.float32)
+    for vector, face in zip(vectors, faces, strict=True):
+        vector[:] = descriptor.describe(face)[0]
+    return vectors
+
+
+def report_progress(text: str) -> None:
+    """Write a line about the progress to stderr; results go to stdout."""
+    print(text, file=sys.stderr, flush=True)

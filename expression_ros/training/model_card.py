@@ -1,0 +1,176 @@
+"""Writes the model card of Fisherfaces from what was measured (Mitchell et al., 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from expression_ros.recognition.model_manifest import ModelManifest
+from expression_ros.training.evaluation import Evaluation
+
+CARD_NAME = "README.md"
+
+_USE = """\
+## What it is for
+
+A robot that mirrors the expression on a face in front of it, demonstrations, teaching, and as a
+baseline to compare with.
+
+## What it is not for
+
+* It names the look of a face in one picture. It says nothing about what a person feels, intends or
+  is: people smile without joy and are sad without showing it.
+* Not for hiring, grading, policing, border control, insurance, advertising, medical or any other
+  decision about people.
+* In the European Union the AI Act, Regulation (EU) 2024/1689, article 5(1)(f), forbids systems that
+  infer emotions of people at work and in education, apart from medical and safety reasons. Other
+  uses of emotion recognition carry duties to inform. Ask before you point it at anybody.
+
+## Known limits
+
+* Trained on small 48x48 pictures from a web search, many of them posed or acted. Labels are noisy:
+  people agree with them in about two cases of three (Goodfellow et al., 2013).
+* Age, sex, skin colour and origin of the people are not recorded: how well it works for which
+  group is unknown, and differences must be expected.
+* Frontal faces, not covered, found by OpenCV's Haar cascades. A hand before the mouth, strong tilt
+  or low light makes it guess.
+* disgust is rare in the data and rarely found; fear, sadness, anger and neutral are mixed up often.
+"""
+
+_DATA = """\
+## Data
+
+FER2013 (Goodfellow et al., "Challenges in representation learning", ICML 2013 workshop): 48x48 grey
+faces from a web search, seven expressions. It comes without a licence statement of its own; none of
+its pictures is in this repository, and the models hold averages over many faces only. Tested on its
+public test, without the images that are pixel copies of training images.
+
+The settings (descriptor, shrinkage, clusters) were chosen by looking at this same public test, and
+the margin around a detected face by looking at the London Set and three clips. Nothing was trained
+on them, but the scores on them flatter a little; FER2013's private test was never looked at.
+"""
+
+
+@dataclass(frozen=True)
+class PortraitScore:
+    """Result on whole portraits, whose faces the cascades find.
+
+    Attributes:
+        name: what the portraits are.
+        portraits: how many there are.
+        found: in how many a face was found.
+        evaluation: of those.
+    """
+
+    name: str
+    portraits: int
+    found: int
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What the card reports.
+
+    Attributes:
+        vote: the scores of the ensemble on the test faces.
+        member_accuracies: of each member alone, on the same faces.
+        train_faces: faces trained on, before mirroring.
+        test_faces: faces tested on.
+        portraits: scores on portraits, if measured.
+        command: what rebuilds the models.
+    """
+
+    vote: Evaluation
+    member_accuracies: Sequence[float]
+    train_faces: int
+    test_faces: int
+    portraits: PortraitScore | None
+    command: str
+
+
+def write_model_card(folder: Path, manifest: ModelManifest, measured: Measurements) -> None:
+    """Write the card as README.md into the model folder."""
+    (folder / CARD_NAME).write_text(model_card(manifest, measured), encoding="utf-8")
+
+
+def model_card(manifest: ModelManifest, measured: Measurements) -> str:
+    """Return the card as Markdown."""
+    return "\n".join(
+        [
+            "# Fisherfaces: model card\n",
+            "Written by the training command from what it measured; do not edit by hand.\n",
+            _method(manifest),
+            _scores(measured),
+            *([_portraits(measured.portraits)] if measured.portraits else []),
+            _DATA,
+            f"Training: {measured.train_faces:,} faces and their mirror images. Test: "
+            f"{measured.test_faces:,} faces.\n",
+            _USE,
+            f"## Building it again\n\n    {measured.command}\n",
+        ]
+    )
+
+
+def _method(manifest: ModelManifest) -> str:
+    descriptor = ", ".join(f"{k} {v}" for k, v in manifest.descriptor_settings.items())
+    face = ", ".join(f"{k} {v}" for k, v in manifest.face.as_mapping().items())
+    settings = ", ".join(
+        f"{k} {v}" for k, v in manifest.training.items() if isinstance(v, (int, float))
+    )
+    return (
+        f"{len(manifest.files)} models for `cv2.face.FisherFaceRecognizer`; each answers, and the "
+        "mode is the label.\n\n"
+        f"* Labels: {', '.join(manifest.labels.values())}\n"
+        f"* Face: {face}\n"
+        f"* Descriptor: {manifest.descriptor} ({descriptor or 'no settings'}), "
+        f"{manifest.descriptor_size:,} numbers\n"
+        f"* Training: {settings}\n"
+    )
+
+
+def _scores(measured: Measurements) -> str:
+    members, vote = measured.member_accuracies, measured.vote
+    return (
+        "## Scores on FER2013's public test, without duplicates\n\n"
+        "| | |\n|---|---|\n"
+        f"| accuracy of the vote | {vote.accuracy:.4f} |\n"
+        f"| macro F1 of the vote | {vote.macro_f1:.4f} |\n"
+        f"| accuracy of a single model | {sum(members) / len(members):.4f} "
+        f"({min(members):.4f} to {max(members):.4f}) |\n\n"
+        f"{_per_label(vote)}\n{_confusion(vote)}"
+    )
+
+
+def _per_label(evaluation: Evaluation) -> str:
+    rows = [
+        f"| {label} | {s.precision:.2f} | {s.recall:.2f} | {s.f1:.2f} | {s.faces} |"
+        for label, s in evaluation.per_label.items()
+    ]
+    head = "| label | precision | recall | F1 | faces |\n|---|---|---|---|---|\n"
+    return head + "\n".join(rows) + "\n"
+
+
+def _confusion(evaluation: Evaluation) -> str:
+    """Return the confusion matrix; row: true label, column: said label."""
+    head = "| true \\ said | " + " | ".join(evaluation.labels) + " |\n"
+    head += "|---" * (len(evaluation.labels) + 1) + "|\n"
+    rows = [
+        f"| {label} | " + " | ".join(str(count) for count in row) + " |"
+        for label, row in zip(evaluation.labels, evaluation.confusion, strict=True)
+    ]
+    return head + "\n".join(rows) + "\n"
+
+
+def _portraits(score: PortraitScore) -> str:
+    recalls = ", ".join(
+        f"{label} {s.recall:.2f} of {s.faces}"
+        for label, s in score.evaluation.per_label.items()
+        if s.faces
+    )
+    return (
+        f"## Whole portraits, not trained on: {score.name}\n\n"
+        f"The cascades found one face in {score.found} of {score.portraits} portraits. The right "
+        f"one of all labels was said for {score.evaluation.accuracy:.2f} of these ({recalls}).\n"
+    )

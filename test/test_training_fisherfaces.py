@@ -1,0 +1,233 @@
+"""Training of Fisherfaces, their OpenCV files, scores, data sets and the commands."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+
+from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.training.commands import add_evaluate_parser, add_train_parser
+from expression_ros.training.evaluation import evaluate
+from expression_ros.training.faces import DataError
+from expression_ros.training.fer2013 import load_fer2013
+from expression_ros.training.fisherfaces import FisherfaceSettings, train_fisherfaces
+from expression_ros.training.image_archives import load_cropped_archive
+from expression_ros.training.opencv_model_file import write_opencv_model
+
+pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
+
+CLASSES = {0: "anger", 1: "happiness", 2: "neutral"}
+
+
+def clouds(count: int = 240, size: int = 20, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Return vectors of three classes that overlap a little, the third class the most frequent."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.choice(3, count, p=[0.2, 0.3, 0.5])
+    centres = np.random.default_rng(0).normal(0, 1.2, (3, size))
+    return (centres[numbers] + rng.normal(0, 1.5, (count, size))).astype(np.float32), numbers
+
+
+@pytest.fixture
+def tiny_fer2013(tmp_path):
+    """An npz file in the form of FER2013 with seven made-up patterns as its classes."""
+    rng = np.random.default_rng(1)
+    patterns = rng.integers(0, 256, (7, 6, 6)).astype(np.uint8)
+    labels = np.repeat(np.arange(7), 30)
+    images = np.stack([cv2.resize(patterns[n], (48, 48)) for n in labels]).astype(int)
+    images = np.clip(images + rng.normal(0, 12, images.shape), 0, 255).astype(np.uint8)
+    split = np.tile([0, 0, 1], 70)
+    images[2] = images[0]  # a test image that is a copy of a training image
+    path = tmp_path / "fer2013.npz"
+    np.savez(path, images=images, labels=labels.astype(np.uint8), split=split.astype(np.uint8))
+    return path
+
+
+def run(*arguments) -> int:
+    parser = argparse.ArgumentParser()
+    subparsers = parser.add_subparsers(required=True)
+    add_train_parser(subparsers)
+    add_evaluate_parser(subparsers)
+    parsed = parser.parse_args([str(argument) for argument in arguments])
+    return parsed.func(parsed)
+
+
+@pytest.mark.parametrize("suffix", ["xml", "xml.gz"])
+def test_opencv_predicts_what_our_own_arithmetic_predicts(tmp_path, suffix):
+    vectors, numbers = clouds()
+    test, _ = clouds(300, seed=6)
+    for model in train_fisherfaces(vectors, numbers, FisherfaceSettings(members=3)):
+        path = tmp_path / f"model.{suffix}"
+        write_opencv_model(path, model, CLASSES)
+        opencv = cv2.face.FisherFaceRecognizer.create()
+        opencv.read(str(path))
+        answers = [opencv.predict(vector[None]) for vector in test]
+        labels, distances = model.predict(test)
+        assert [label for label, _ in answers] == labels.tolist()
+        assert np.allclose([distance for _, distance in answers], distances, rtol=1e-5)
+        assert opencv.getLabelInfo(1) == "happiness"
+
+
+def test_one_cluster_and_full_priors_are_linear_discriminant_analysis():
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    vectors, numbers = clouds()
+    test, _ = clouds(400, seed=6)
+    settings = FisherfaceSettings(members=1, left_out=0, clusters=1, shrinkage=0.0)
+    ours = train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0]
+    theirs = LinearDiscriminantAnalysis().fit(vectors, numbers).predict(test)
+    assert np.mean(ours == theirs) > 0.99
+
+
+def test_prior_weight_lets_the_frequent_class_win_more_often():
+    vectors, numbers = clouds()
+    test, _ = clouds(400, seed=6)
+
+    def said_neutral(weight: float) -> int:
+        settings = FisherfaceSettings(members=1, clusters=1, prior_weight=weight)
+        return int(np.sum(train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0] == 2))
+
+    assert said_neutral(1.0) > said_neutral(0.0)
+
+
+def test_clusters_find_a_class_that_lies_on_both_sides_of_another():
+    rng = np.random.default_rng(2)
+    numbers = np.repeat([0, 1], 200)
+    vectors = rng.normal(0, 0.3, (400, 5))
+    vectors[numbers == 1, 0] += rng.choice([-3, 3], 200)
+    vectors = vectors.astype(np.float32)
+
+    def accuracy(clusters: int) -> float:
+        settings = FisherfaceSettings(members=1, clusters=clusters)
+        return float(np.mean(train_fisherfaces(vectors, numbers, settings)[0].predict(vectors)[0]
+                             == numbers))  # fmt: skip
+
+    assert accuracy(2) > 0.95 > accuracy(1)
+
+
+def test_same_seed_same_models_and_no_two_members_alike():
+    vectors, numbers = clouds()
+    first, again = (train_fisherfaces(vectors, numbers, FisherfaceSettings()) for _ in range(2))
+    assert all(np.array_equal(a.eigenvectors, b.eigenvectors)
+               for a, b in zip(first, again, strict=True))  # fmt: skip
+    assert len({model.eigenvectors.tobytes() for model in first}) == 10
+
+
+def test_member_with_a_share_of_the_features_ignores_the_others():
+    vectors, numbers = clouds()
+    settings = FisherfaceSettings(members=2, feature_share=0.5)
+    for model in train_fisherfaces(vectors, numbers, settings):
+        assert np.count_nonzero(model.eigenvectors.any(axis=1)) == 10
+
+
+def test_training_with_too_few_faces_is_refused():
+    vectors, numbers = clouds(20)
+    with pytest.raises(ValueError, match="faces or more each"):
+        train_fisherfaces(vectors, numbers)
+
+
+def test_evaluation_counts_precision_recall_and_confusion():
+    scores = evaluate(["a", "a", "b", "b"], ["a", "b", "b", "b"], ("a", "b", "c"))
+    assert scores.accuracy == 0.75
+    assert scores.per_label["a"].precision == 1.0 and scores.per_label["a"].recall == 0.5
+    assert scores.per_label["b"].f1 == pytest.approx(0.8)
+    assert scores.macro_f1 == pytest.approx((2 / 3 + 0.8) / 2)
+    assert scores.confusion.tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(("truth", "said"), [([], []), (["a"], []), (["a"], ["x"])])
+def test_evaluation_of_what_cannot_be_compared_is_refused(truth, said):
+    with pytest.raises(ValueError, match=r"compared|evaluated"):
+        evaluate(truth, said, ("a",))
+
+
+def test_copies_of_training_images_are_not_tested_on(tiny_fer2013):
+    train, test = load_fer2013(tiny_fer2013)
+    assert (len(train), len(test)) == (140, 69)
+    assert train.labels[0] == "anger"
+
+
+def test_kaggles_csv_reads_like_the_npz_file(tmp_path, tiny_fer2013):
+    with np.load(tiny_fer2013) as data:
+        rows = zip(data["labels"], data["images"], data["split"], strict=True)
+        lines = [f"{n},{' '.join(map(str, image.ravel()))},{('Training', 'PublicTest')[s]}"
+                 for n, image, s in rows]  # fmt: skip
+    lines.append("3,0 0,PrivateTest")  # not even looked at
+    path = tmp_path / "fer2013.csv"
+    path.write_text("emotion,pixels,Usage\n" + "\n".join(lines))
+    for ours, theirs in zip(load_fer2013(path), load_fer2013(tiny_fer2013), strict=True):
+        assert np.array_equal(ours.images, theirs.images)
+        assert np.array_equal(ours.labels, theirs.labels)
+
+
+def test_archive_is_read_with_its_folders_as_labels(tmp_path):
+    path = tmp_path / "faces.zip"
+    picture = cv2.imencode(".png", np.full((60, 50), 7, np.uint8))[1].tobytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("set/happy/a.png", picture)
+        archive.writestr("set/readme.txt", "no picture")
+    faces = load_cropped_archive(path)
+    assert faces.labels.tolist() == ["happiness"] and faces.images.shape == (1, 48, 48)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [("set/hungry/a.png", b"x", "hungry"), ("set/happy/a.png", b"x", "no readable picture"),
+     ("set/happy/a.png", b"", "no readable picture"), ("a.txt", b"", "no pictures")],
+)  # fmt: skip
+def test_bad_archive_is_refused(tmp_path, name, content, message):
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, content)
+    with pytest.raises(DataError, match=message):
+        load_cropped_archive(path)
+
+
+def test_train_then_evaluate(tmp_path, tiny_fer2013, capsys):
+    model, scores = tmp_path / "model", tmp_path / "scores.json"
+    model.mkdir()
+    (model / "fisherfaces_07.xml.gz").write_bytes(b"of an older, larger ensemble")
+    assert run("train", "fisherfaces", "--data", tiny_fer2013, "--output", model,
+               "--members", 3, "--descriptor", "hog") == 0  # fmt: skip
+    assert run("evaluate", "--data", tiny_fer2013, "--model", model, "--json", scores) == 0
+    measured = json.loads(scores.read_text())
+    assert measured["accuracy"] > 0.9 and len(measured["member_accuracies"]) == 3
+    assert sorted(p.name for p in model.iterdir()) == [
+        "README.md", "fisherfaces_00.xml.gz", "fisherfaces_01.xml.gz", "fisherfaces_02.xml.gz",
+        "manifest.yaml",
+    ]  # fmt: skip
+    card = (model / "README.md").read_text()
+    assert f"| accuracy of the vote | {measured['accuracy']:.4f} |" in card
+    assert str(tmp_path) not in card
+    assert f"accuracy {measured['accuracy']:.4f}" in capsys.readouterr().out
+
+
+def test_pixels_are_one_option_away(tmp_path, tiny_fer2013):
+    assert run("train", "fisherfaces", "--data", tiny_fer2013, "--output", tmp_path / "model",
+               "--members", 2, "--descriptor", "pixels") == 0  # fmt: skip
+    assert FisherfaceEnsemble.load(tmp_path / "model").descriptor.name == "pixels"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"garbage", b"PK\x03\x04 broken"],
+    ids=["missing", "empty", "text", "zip"],
+)
+def test_bad_data_is_answered_with_one_line(tmp_path, capsys, content):
+    data = tmp_path / "fer2013.npz"
+    if content is not None:
+        data.write_bytes(content)
+    assert run("train", "fisherfaces", "--data", data, "--output", tmp_path / "model") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "fer2013.npz" in error
+    assert not (tmp_path / "model").exists()
+
+
+def test_model_that_is_not_there_is_answered_with_one_line(tmp_path, tiny_fer2013, capsys):
+    assert run("evaluate", "--data", tiny_fer2013, "--model", tmp_path / "absent") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "absent" in error and "expression-ros train" in error
