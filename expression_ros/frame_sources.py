@@ -347,12 +347,12 @@ class RateLimit:
         if rate <= 0:
             return True
         period = 1.0 / rate
-        due = min(self._due, now + period)  # the rate may have been lower before
+        self._due = min(self._due, now + period)  # the rate may have been lower before
         # A tenth of a period early is on time, or jitter would cost every other frame.
-        if now < due - 0.1 * period:
+        if now < self._due - 0.1 * period:
             return False
         # From frame to frame the average holds; after a pause there is nothing to make up for.
-        self._due = (due if now - due < period else now) + period
+        self._due = (self._due if now - self._due < period else now) + period
         return True
 
 

@@ -1,8 +1,8 @@
 """Finding the shipped files (models, configuration, launch) wherever the package is installed.
 
-They live under ``share/expression_ros``: in a colcon workspace or a ROS installation the ament index
-knows where; after ``pip install`` they are under the environment's prefix; in a checkout they are
-beside the package. Nothing here depends on the working directory.
+They live under ``share/expression_ros``: in a colcon workspace or a ROS installation the ament
+index knows where; after ``pip install`` they are under the environment's prefix; in a checkout they
+are beside the package. Nothing here depends on the working directory.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import rclpy
@@ -14,7 +15,8 @@ from rclpy.node import Node
 
 from expression_ros.nodes.running import use_large_image_transport
 
-PATIENCE_S = 20.0  # upper bound of a wait; the machine may be busy. Nothing waits this long if well.
+# Upper bound of a wait, for a busy machine; nothing waits this long when all is well.
+PATIENCE_S = 20.0
 
 
 class Collector:
@@ -51,7 +53,7 @@ class RosBench:
 
     def __enter__(self) -> RosBench:
         rclpy.init(context=self.context)
-        # One thread, as in the nodes' own processes: entities are destroyed where they are waited for.
+        # One thread, as in the nodes' own processes: entities end where they are waited for.
         self.executor = SingleThreadedExecutor(context=self.context)
         self.node = Node("test_bench", context=self.context)
         self._nodes: list[Node] = []
@@ -61,10 +63,8 @@ class RosBench:
         return self
 
     def _spin(self) -> None:
-        try:
+        with suppress(ExternalShutdownException):
             self.executor.spin()
-        except ExternalShutdownException:
-            pass
 
     def __exit__(self, *_: object) -> None:
         self.in_executor(self._close_nodes)

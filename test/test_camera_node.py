@@ -55,7 +55,8 @@ def stamp_of(message) -> float:
 
 
 def write_video(path: Path, frames: int = FRAMES, rate: float = RATE_HZ) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (640, 480))
+    code = cv2.VideoWriter_fourcc(*"MJPG")  # type: ignore[attr-defined]  # not in its stubs
+    writer = cv2.VideoWriter(str(path), code, rate, (640, 480))
     assert writer.isOpened()
     for number in range(frames):
         writer.write(numbered_frame(number))
@@ -410,8 +411,9 @@ def test_unplugged_webcam_is_reported_reopened_and_reported_back(ros, camera):
     plug.plugged = False
     status = wait_for_status(
         diagnostics,
-        lambda one: one.level == DiagnosticStatus.ERROR
-        and int(values_of(one)["reopen attempts"]) >= 2,
+        lambda one: (
+            one.level == DiagnosticStatus.ERROR and int(values_of(one)["reopen attempts"]) >= 2
+        ),
         "an ERROR with two attempts",
     )
     assert "plug it in" in status.message

@@ -6,6 +6,7 @@ import csv
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -55,7 +56,7 @@ def test_the_man_is_neutral_and_then_happy(single_face):
 
 def test_the_label_changes_at_most_three_times(single_face):
     labels = [row["label"] for row in single_face[2] if row["label"]]
-    assert sum(a != b for a, b in zip(labels, labels[1:], strict=False)) <= 3
+    assert sum(a != b for a, b in pairwise(labels)) <= 3
 
 
 def test_the_robot_smiles_within_half_a_second_of_the_label(single_face):

@@ -18,7 +18,7 @@ class ScriptedCascade:
     def __init__(self, boxes):
         self.boxes = boxes
 
-    def detectMultiScale(self, image, **settings):  # noqa: N802 - OpenCV's name
+    def detectMultiScale(self, image, **settings):
         return np.array(self.boxes)
 
 

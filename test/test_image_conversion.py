@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's message packages")
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image
 
-from expression_ros.nodes.image_conversion import (  # noqa: E402
+from expression_ros.nodes.image_conversion import (
     BYTES_PER_PIXEL,
     ImageError,
     bgr_from_message,

@@ -73,7 +73,8 @@ def test_colcon_build_installs_the_package(source, tmp_path):
     prefix = install / "expression_ros"
     share = prefix / "share" / "expression_ros"
     for name in ("package.xml", "launch/recognizer.launch.py", "launch/demo.launch.py",
-                 "config/robots/virtual_face.yaml", "models/fisherfaces/manifest.yaml"):  # fmt: skip
+                 "config/robots/virtual_face.yaml",
+                 "models/fisherfaces/manifest.yaml"):  # fmt: skip
         assert (share / name).is_file(), name
     for executable in ("recognizer", "mirror", "robot_face", "camera", "expression-ros"):
         assert os.access(prefix / "lib" / "expression_ros" / executable, os.X_OK), executable

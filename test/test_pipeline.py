@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -32,8 +34,8 @@ def read_clip(path, recognizer):
 
 @pytest.fixture(scope="module")
 def single_face(clips, shipped_classifier):
-    return read_clip(clips / "single_face.mp4", ExpressionRecognizer(FaceDetector(),
-                                                                     shipped_classifier))  # fmt: skip
+    recognizer = ExpressionRecognizer(FaceDetector(), shipped_classifier)
+    return read_clip(clips / "single_face.mp4", recognizer)
 
 
 def test_every_frame_of_the_man_has_one_face_with_one_id(single_face):
@@ -48,7 +50,7 @@ def test_neutral_then_happiness_with_few_changes(single_face):
     smile = [label for t, label in labels if t >= 1.3]
     assert rest.count("neutral") > 0.9 * len(rest)
     assert smile.count("happiness") > 0.9 * len(smile)
-    changes = sum(a != b for (_, a), (_, b) in zip(labels, labels[1:], strict=False))
+    changes = sum(a != b for (_, a), (_, b) in pairwise(labels))
     assert changes <= 3
 
 

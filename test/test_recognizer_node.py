@@ -15,20 +15,20 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from lifecycle_msgs.msg import State, Transition  # noqa: E402
-from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
-from ros_bench import wait_until  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import Float32MultiArray, String  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from ros_bench import wait_until
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Float32MultiArray, String
 
-from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message  # noqa: E402
-from expression_ros.nodes.recognizer import Recognizer  # noqa: E402
-from expression_ros.recognition.detection import FaceDetector  # noqa: E402
-from expression_ros.recognition.pipeline import ExpressionRecognizer  # noqa: E402
-from expression_ros.resources import models_path  # noqa: E402
+from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
+from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.resources import models_path
 
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)

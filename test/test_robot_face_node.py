@@ -1,4 +1,4 @@
-"""The virtual face over real DDS: shows what /robot_expression says, moving, and only if watched."""
+"""The virtual face over real DDS: shows what /robot_expression says, and moves there."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
 
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
-from ros_bench import wait_until  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
-from std_msgs.msg import String  # noqa: E402
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_bench import wait_until
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
-from expression_ros.mirroring.virtual_face import draw_face, expression_shape  # noqa: E402
-from expression_ros.nodes.robot_face import RobotFace  # noqa: E402
-from expression_ros.vocabulary import EMOTIONS  # noqa: E402
+from expression_ros.mirroring.virtual_face import draw_face, expression_shape
+from expression_ros.nodes.robot_face import RobotFace
+from expression_ros.vocabulary import EMOTIONS
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WORDS = ("neutral", "angry", "contemptuous", "disgusted", "afraid", "smile", "sad", "surprised")

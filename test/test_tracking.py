@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import Detection
 from expression_ros.recognition.tracking import FaceTracker
@@ -45,5 +47,5 @@ def test_the_box_of_a_face_at_rest_is_steadier_than_the_detections():
     jitter = [0, 6, 0, 6, 0, 6, 0, 6]
     xs = [tracker.update(seen((100 + j, 50, 60, 60)), k / 30)[0].box.x
           for k, j in enumerate(jitter)]  # fmt: skip
-    steps = [abs(b - a) for a, b in zip(xs[2:], xs[3:], strict=False)]
+    steps = [abs(b - a) for a, b in pairwise(xs[2:])]
     assert max(steps) < 6

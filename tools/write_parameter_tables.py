@@ -10,11 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from expression_ros.nodes.camera_parameters import CAMERA_PARAMETERS  # noqa: E402
-from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS  # noqa: E402
-from expression_ros.nodes.parameter_table import ParameterSpec  # noqa: E402
-from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS  # noqa: E402
-from expression_ros.nodes.robot_face_parameters import ROBOT_FACE_PARAMETERS  # noqa: E402
+from expression_ros.nodes.camera_parameters import CAMERA_PARAMETERS
+from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
+from expression_ros.nodes.parameter_table import ParameterSpec
+from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
+from expression_ros.nodes.robot_face_parameters import ROBOT_FACE_PARAMETERS
 
 TABLES = {
     "recognizer": RECOGNIZER_PARAMETERS,

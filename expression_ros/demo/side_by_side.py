@@ -43,7 +43,7 @@ def write_video(moments: Sequence[Moment], path: Path) -> None:
     rate = (len(moments) - 1) / lasted if lasted > 0 else 10.0
     first = side_by_side(moments[0], _HEIGHT)
     size = (first.shape[1], first.shape[0])
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
     for moment in moments:
         writer.write(cv2.resize(side_by_side(moment, _HEIGHT), size))
     writer.release()

@@ -47,8 +47,8 @@ class Camera(Node):
     """Publishes the frames of one source.
 
     Args:
-        open_frames: how the source is opened, with the arguments and the SourceError of open_source;
-            tests put cameras here that can be unplugged.
+        open_frames: how the source is opened, with the arguments and errors of open_source; tests
+            put cameras here that can be unplugged.
         node_arguments: context, namespace, parameter_overrides and so on, as for rclpy's Node.
 
     Raises:

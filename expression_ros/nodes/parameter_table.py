@@ -57,8 +57,8 @@ def check_value(spec: ParameterSpec, value: Any) -> str:
     if not _right_type(spec.default, value):
         return f"{spec.name} must be {_type_name(spec.default)}, not {value!r}"
     if spec.minimum is not None and spec.maximum is not None:
-        # Written so that NaN, which compares false with everything, is refused.
-        if not spec.minimum <= value <= spec.maximum:
+        inside = spec.minimum <= value <= spec.maximum  # false for NaN, so that it is refused
+        if not inside:
             return f"{spec.name} must be from {spec.minimum:g} to {spec.maximum:g}, not {value!r}"
     if spec.choices and value not in spec.choices:
         return f"{spec.name} must be one of {', '.join(spec.choices)}, not {value!r}"

@@ -62,6 +62,8 @@ def add_train_parser(subparsers: Any) -> None:
     parser.add_argument("--network", type=Path, default=_NETWORK, metavar="ONNX",
                         help="network of embedding (default: %(default)s)")  # fmt: skip
     parser.add_argument("--members", type=_at_least_one, default=10, help="number of models")
+    parser.add_argument("--components", type=_at_least_one, default=1600,
+                        help="principal components kept (default: %(default)s)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="same seed, same models")
     parser.add_argument("--light", choices=LIGHT_CHOICES, default="none",
                         help="what is done about light (default: %(default)s)")  # fmt: skip
@@ -149,7 +151,9 @@ def _train_members(
         vectors.append(describe_faces(prepare_faces(faces.images, face), descriptor))
     present = [label for label in FER2013_ORDER if label in set(train.labels)]
     numbers = np.array([present.index(label) for label in train.labels])
-    settings = FisherfaceSettings(members=arguments.members, seed=arguments.seed)
+    settings = FisherfaceSettings(
+        members=arguments.members, seed=arguments.seed, components=arguments.components
+    )
     try:
         models = train_fisherfaces(
             np.concatenate(vectors), np.tile(numbers, 2), settings,
@@ -247,7 +251,8 @@ def _command(arguments: argparse.Namespace) -> str:
     parts.append(f"--output models/{KIND} --descriptor {arguments.descriptor}")
     if arguments.descriptor == "embedding":
         parts.append(f"--network {_NETWORK.parent.as_posix()}/{arguments.network.name}")
-    parts.append(f"--members {arguments.members} --seed {arguments.seed}")
+    parts.append(f"--members {arguments.members} --components {arguments.components}")
+    parts.append(f"--seed {arguments.seed}")
     parts.append(f"--light {arguments.light} --margin {arguments.margin}")
     if arguments.level_by_eyes:
         parts.append("--level-by-eyes")

@@ -1,10 +1,11 @@
 """Training of Fisherfaces: ten discriminant analyses, each of its own random four fifths.
 
-Linear discriminant analysis after Fisher and Belhumeur et al., 1997, with three changes, each
-measured (see the model card):
+Principal components, then linear discriminant analysis in them, after Belhumeur et al., 1997, with
+four changes:
 
-* The within-class scatter is shrunk towards a multiple of the identity (Friedman, 1989) instead of
-  being inverted on all principal components, which learns the training images by heart.
+* The principal components are cut short: keeping as many as there are images less classes, as
+  OpenCV's own trainer does, learns the training images by heart.
+* The within-class scatter is shrunk towards a multiple of the identity (Friedman, 1989).
 * A class may be split into clusters (subclass discriminant analysis; Zhu and Martinez, 2006): one
   smile with open and one with closed lips need not lie near a common mean.
 * The projections to compare with are the means, and carry the prior of their class: an extra
@@ -33,9 +34,11 @@ class FisherfaceSettings:
         seed: of everything random; the same seed gives the same models.
         folds: the faces are dealt at random into so many folds ...
         left_out: ... and each member is trained without so many of them (10 and 2: 80 %).
-        feature_share: share of the descriptor's numbers that a member looks at (random subspaces;
+        feature_share: share of the principal components that a member looks at (random subspaces;
             Ho, 1998), 0..1.
-        clusters: clusters per class.
+        components: principal components that are kept before the discriminant analysis; as many
+            as the descriptor has numbers, if those are fewer.
+        clusters: clusters per class; 1 compares with the means of the classes.
         shrinkage: share of the mean variance that is added to every variance.
         prior_weight: 0 treats all classes as equally frequent, 1 as frequent as in training.
     """
@@ -45,7 +48,8 @@ class FisherfaceSettings:
     folds: int = 10
     left_out: int = 2
     feature_share: float = 1.0
-    clusters: int = 3
+    components: int = 1600
+    clusters: int = 1
     shrinkage: float = 0.05
     prior_weight: float = 1.0
 
@@ -93,12 +97,14 @@ def train_fisherfaces(
     pairs = np.arange(len(vectors)) if pairs is None else pairs
     folds = rng.integers(settings.folds, size=int(pairs.max()) + 1)[pairs]
     centre = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    groups, class_of_group = _groups(vectors - centre, numbers, settings, progress)
+    basis = _principal_components(vectors, centre, settings.components, progress)
+    vectors = _projected(vectors, centre, basis)
+    groups, class_of_group = _groups(vectors, numbers, settings, progress)
     moments = []
     for fold in range(settings.folds):
         progress(f"sums of fold {fold + 1} of {settings.folds}")
         inside = folds == fold
-        moments.append(_moments(vectors[inside] - centre, groups[inside], len(class_of_group)))
+        moments.append(_moments(vectors[inside], groups[inside], len(class_of_group)))
     # Every choice of left out folds is used once before one comes again: no two members alike.
     choices = list(combinations(range(settings.folds), settings.left_out))
     order = rng.permutation(len(choices))
@@ -107,12 +113,49 @@ def train_fisherfaces(
         progress(f"model {member + 1} of {settings.members}")
         left_out = choices[order[member % len(choices)]]
         kept = [fold for fold in range(settings.folds) if fold not in left_out]
-        size = max(len(class_of_group), round(settings.feature_share * vectors.shape[1]))
-        features = np.sort(rng.permutation(vectors.shape[1])[:size])
-        models.append(
-            _member([moments[k] for k in kept], features, centre, class_of_group, settings)
-        )
+        size = max(len(class_of_group), round(settings.feature_share * basis.shape[1]))
+        features = np.sort(rng.permutation(basis.shape[1])[:size])
+        member_model = _member([moments[k] for k in kept], features, class_of_group, settings)
+        models.append(_in_descriptor_space(member_model, basis, centre))
     return models
+
+
+_CHUNK = 4096  # vectors handled at once, so that no second copy of all of them is needed
+
+
+def _principal_components(
+    vectors: np.ndarray, centre: np.ndarray, count: int, progress: Callable[[str], None]
+) -> np.ndarray:
+    """Return the first ``count`` principal components as columns, (D, count) float32."""
+    size = vectors.shape[1]
+    if count >= size:
+        return np.eye(size, dtype=np.float32)
+    progress(f"{count} principal components of {size} numbers")
+    covariance = np.zeros((size, size))
+    for k in range(0, len(vectors), _CHUNK):
+        part = vectors[k : k + _CHUNK] - centre
+        covariance += part.T @ part
+    _, components = linalg.eigh(covariance, subset_by_index=(size - count, size - 1))
+    return components[:, ::-1].astype(np.float32)
+
+
+def _projected(vectors: np.ndarray, centre: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Return the vectors in the principal components, (N, components) float32."""
+    parts = [(vectors[k : k + _CHUNK] - centre) @ basis for k in range(0, len(vectors), _CHUNK)]
+    return np.concatenate(parts)
+
+
+def _in_descriptor_space(
+    model: FisherfaceModel, basis: np.ndarray, centre: np.ndarray
+) -> FisherfaceModel:
+    """Return a model of the principal components as one of whole descriptors, rounded."""
+    return FisherfaceModel(
+        centre + basis @ model.mean,
+        basis @ model.eigenvectors,
+        model.eigenvalues,
+        model.projections,
+        model.numbers,
+    ).rounded()
 
 
 def _groups(
@@ -151,11 +194,11 @@ def _moments(centred: np.ndarray, groups: np.ndarray, group_count: int) -> _Mome
 def _member(
     moments: list[_Moments],
     features: np.ndarray,
-    centre: np.ndarray,
     class_of_group: np.ndarray,
     settings: FisherfaceSettings,
 ) -> FisherfaceModel:
-    """Return the discriminant analysis of the given folds on the given features."""
+    """Return the discriminant analysis of the given folds on the given principal components."""
+    total = moments[0].sums.shape[1]
     counts = np.sum([m.counts for m in moments], axis=0)
     sums = np.sum([m.sums for m in moments], axis=0)[:, features]
     square = np.ix_(features, features)
@@ -170,15 +213,15 @@ def _member(
     middle = means.mean(axis=0)
     projections = (means - middle) @ directions
 
-    basis = np.zeros((len(centre), directions.shape[1] + 1))
+    basis = np.zeros((total, directions.shape[1] + 1))
     basis[features, :-1] = directions
-    mean = centre.astype(np.float64)
-    mean[features] += middle
+    mean = np.zeros(total)
+    mean[features] = middle
     penalty = -2 * settings.prior_weight * np.log(counts / counts.sum())
     prior = np.sqrt(penalty - penalty.min())
     return FisherfaceModel(
         mean, basis, np.append(strengths, 0.0), np.column_stack([projections, prior]), classes
-    ).rounded()
+    )
 
 
 def _discriminants(
