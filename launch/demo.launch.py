@@ -2,6 +2,8 @@
 
     ros2 launch expression_ros demo.launch.py video:=/path/to/clip.mp4
     ros2 launch expression_ros demo.launch.py video:=0        (a webcam)
+
+The arguments of recognizer.launch.py can be given as well, except camera, which is the video.
 """
 
 import os
@@ -21,32 +23,24 @@ from launch import LaunchDescription
 def generate_launch_description():
     share = get_package_share_directory("expression_ros")
     main = PythonLaunchDescriptionSource(os.path.join(share, "launch", "recognizer.launch.py"))
-    arguments = {
-        "camera": LaunchConfiguration("video"),
-        "robot": LaunchConfiguration("robot"),
-        "log_level": LaunchConfiguration("log_level"),
-        "mirror": "true",
-        "face": "true",
-        "loop": "true",
-    }
+    arguments = {"camera": LaunchConfiguration("video")}
     return LaunchDescription(
         [
             DeclareLaunchArgument(
                 "video", description="The clip to play: a video file, a folder of images, a webcam."
             ),
+            # Declared first, this default holds in the included file too.
             DeclareLaunchArgument(
-                "robot", default_value="", description="Robot to mirror onto; empty: virtual_face."
+                "face", default_value="true", description="Whether to start the virtual face."
             ),
-            DeclareLaunchArgument(
-                "log_level", default_value="info", description="Log level of the nodes."
-            ),
-            # A demonstration has no business on the network; Humble knows the second name only.
-            SetEnvironmentVariable("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"),
-            SetEnvironmentVariable("ROS_LOCALHOST_ONLY", "1" if is_humble() else "0"),
+            SetEnvironmentVariable(*this_machine_only()),
             IncludeLaunchDescription(main, launch_arguments=arguments.items()),
         ]
     )
 
 
-def is_humble():
-    return os.environ.get("ROS_DISTRO") == "humble"
+def this_machine_only():
+    """Return the variable that keeps a demonstration off the network, and its value."""
+    if os.environ.get("ROS_DISTRO") == "humble":
+        return "ROS_LOCALHOST_ONLY", "1"
+    return "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"

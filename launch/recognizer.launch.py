@@ -25,7 +25,8 @@ PACKAGE = "expression_ros"
 ARGUMENTS = (
     ("camera", "none", "Camera to start: none, a webcam (0, /dev/video0), a video file, a folder "
      "of images."),
-    ("loop", "true", "Whether a video file or folder starts again at its end."),
+    ("loop", "", "Whether a video file or folder starts again at its end; empty: as in params_file "
+     "(true)."),
     ("image_topic", "image_raw", "Image topic to read; also the one the started camera publishes."),
     ("image_transport", "", "raw, or compressed to read <image_topic>/compressed; empty: as in "
      "params_file."),
@@ -37,14 +38,18 @@ ARGUMENTS = (
     ("namespace", "", "Namespace of all nodes and relative topics."),
     ("mirror", "true", "Whether to start the mirror."),
     ("face", "false", "Whether to start the virtual face (/robot_face/image)."),
-    ("autostart", "true", "Whether the recognizer configures and activates itself."),
-    ("log_level", "info", "Log level of the nodes: debug, info, warn, error, fatal."),
+    ("autostart", "", "Whether the recognizer configures and activates itself; empty: as in "
+     "params_file (true)."),
+    ("log_level", "info", "Log level of the nodes and of the ROS libraries below them."),
 )  # fmt: skip
+CHOICES = {"log_level": ["debug", "info", "warn", "error", "fatal"]}
 
 
 def generate_launch_description():
     declarations = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
+        DeclareLaunchArgument(
+            name, default_value=default, description=description, choices=CHOICES.get(name)
+        )
         for name, default, description in ARGUMENTS
     ]
     return LaunchDescription([*declarations, *transport(), OpaqueFunction(function=nodes)])
@@ -65,9 +70,7 @@ def transport():
 def nodes(context):
     """Return the nodes that the arguments ask for, in the namespace they ask for."""
     value = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
-    params_file = value["params_file"] or os.path.join(
-        get_package_share_directory(PACKAGE), "config", "expression.yaml"
-    )
+    params_file = parameters_path(value["params_file"])
     common = {
         "package": PACKAGE,
         "output": "screen",
@@ -81,22 +84,22 @@ def nodes(context):
             remappings=[("image", value["image_topic"])],
             parameters=[
                 params_file,
-                {"autostart": is_true(value["autostart"])},
-                *given(value, "classifier", "image_transport"),
+                *given(value, text, "classifier", "image_transport"),
+                *given(value, truth, "autostart"),
             ],
             **common,
         )
     ]
-    if is_true(value["mirror"]):
+    if truth("mirror", value["mirror"]):
         actions.append(
             Node(
                 executable="mirror",
                 name="mirror",
-                parameters=[params_file, *given(value, "robot")],
+                parameters=[params_file, *given(value, text, "robot")],
                 **common,
             )
         )
-    if is_true(value["face"]):
+    if truth("face", value["face"]):
         actions.append(
             Node(executable="robot_face", name="robot_face", parameters=[params_file], **common)
         )
@@ -108,7 +111,8 @@ def nodes(context):
                 remappings=[("image_raw", value["image_topic"])],
                 parameters=[
                     params_file,
-                    {"source": text(value["camera"]), "loop": is_true(value["loop"])},
+                    {"source": text("camera", value["camera"])},
+                    *given(value, truth, "loop"),
                 ],
                 **common,
             )
@@ -116,20 +120,33 @@ def nodes(context):
     return [GroupAction([PushRosNamespace(value["namespace"]), *actions])]
 
 
-def given(value, *names):
+def parameters_path(path):
+    """Return the file to read parameters from; refuse one that is not there.
+
+    launch_ros would only warn, and the nodes would run on other parameters than was asked for.
+    """
+    if not path:
+        return os.path.join(get_package_share_directory(PACKAGE), "config", "expression.yaml")
+    path = os.path.abspath(os.path.expanduser(path))
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"params_file: no such file: {path}")
+    return path
+
+
+def given(value, kind, *names):
     """Return parameters for those arguments that were given, to go over the params_file's."""
-    return [{name: text(value[name])} for name in names if value[name]]
+    return [{name: kind(name, value[name])} for name in names if value[name]]
 
 
-def text(value):
+def text(name, word):
     """Return a parameter that stays a text: camera 0 is the name of a device, not a number."""
-    return ParameterValue(value, value_type=str)
+    return ParameterValue(word, value_type=str)
 
 
-def is_true(word):
-    """Return a launch argument's truth value; refuse what is neither true nor false."""
+def truth(name, word):
+    """Return an argument's truth value; refuse what is neither true nor false."""
     if word.lower() in ("true", "1", "yes", "on"):
         return True
     if word.lower() in ("false", "0", "no", "off"):
         return False
-    raise ValueError(f"expected true or false, not {word!r}")
+    raise ValueError(f"{name} must be true or false, not {word!r}")

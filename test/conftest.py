@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
+import tempfile
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -16,12 +19,25 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
-def _domain() -> int:
-    """Return a ROS domain for this process, so that test runs side by side do not mix."""
-    return 1 + os.getpid() % 100
+_locks: list[TextIO] = []  # held until this process ends
 
 
-os.environ["ROS_DOMAIN_ID"] = os.environ.get("EXPRESSION_ROS_TEST_DOMAIN_ID", str(_domain()))
+def _free_domain() -> int:
+    """Return a ROS domain that no other test run on this machine uses, so that they do not mix."""
+    for k in range(100):
+        domain = 1 + (os.getpid() + k) % 100
+        lock = (Path(tempfile.gettempdir()) / f"ros_domain_{domain}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        _locks.append(lock)
+        return domain
+    raise RuntimeError("all ROS domains are in use by other test runs")
+
+
+os.environ["ROS_DOMAIN_ID"] = str(_free_domain())
 
 
 @pytest.fixture(scope="session")

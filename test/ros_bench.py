@@ -57,19 +57,25 @@ class RosBench:
         self.executor = SingleThreadedExecutor(context=self.context)
         self.node = Node("test_bench", context=self.context)
         self._nodes: list[Node] = []
+        self._clients: dict[str, Any] = {}
         self.add(self.node)
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
         return self
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):
-            self.executor.spin()
+            while not self._stopping.is_set():
+                self.executor.spin_once()
 
     def __exit__(self, *_: object) -> None:
         self.in_executor(self._close_nodes)
-        self.executor.shutdown()
+        # First out of spin: shutdown() destroys the guard that a spinning thread may be about to use.
+        self._stopping.set()
+        self.executor.wake()
         self._thread.join(PATIENCE_S)
+        self.executor.shutdown()
         for node in reversed(self._nodes):
             node.destroy_node()
         rclpy.try_shutdown(context=self.context)
@@ -104,13 +110,14 @@ class RosBench:
 
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """Call a service and return its response."""
-        client: Any = self.node.create_client(service_type, name)
+        if name not in self._clients:  # kept: clients that come and go strain the middleware
+            self._clients[name] = self.node.create_client(service_type, name)
+        client = self._clients[name]
         assert client.wait_for_service(PATIENCE_S), f"service {name} did not appear"
         done = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())
         assert done.wait(PATIENCE_S), f"service {name} did not answer"
-        self.node.destroy_client(client)
         return future.result()
 
     def set_parameter(self, node_name: str, name: str, value: Any) -> Any:
