@@ -23,9 +23,12 @@ _locks: list[TextIO] = []  # held until this process ends
 
 
 def _free_domain() -> int:
-    """Return a ROS domain that no other test run on this machine uses, so that they do not mix."""
-    for k in range(100):
-        domain = 1 + (os.getpid() + k) % 100
+    """Return a ROS domain that no other test run on this machine uses, so that they do not mix.
+
+    From 215 to 231: beyond the ports that Linux hands out, and beyond what people choose by hand.
+    """
+    for k in range(17):
+        domain = 215 + (os.getpid() + k) % 17
         lock = (Path(tempfile.gettempdir()) / f"ros_domain_{domain}.lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -71,9 +71,8 @@ class RosBench:
 
     def __exit__(self, *_: object) -> None:
         self.in_executor(self._close_nodes)
-        # First out of spin: shutdown() destroys the guard that a spinning thread may be about to use.
-        self._stopping.set()
-        self.executor.wake()
+        # Spinning ends first: shutdown() destroys the guard condition that it may be about to use.
+        self.executor.create_task(self._stopping.set)
         self._thread.join(PATIENCE_S)
         self.executor.shutdown()
         for node in reversed(self._nodes):
@@ -110,7 +109,7 @@ class RosBench:
 
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """Call a service and return its response."""
-        if name not in self._clients:  # kept: clients that come and go strain the middleware
+        if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
         client = self._clients[name]
         assert client.wait_for_service(PATIENCE_S), f"service {name} did not appear"

@@ -1,10 +1,9 @@
-"""The launch files: every argument explained, the right nodes for it, and a real launch."""
+"""The launch files: every argument explained, the right processes for it, and a clean end."""
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,79 +12,284 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("launch.actions", reason="needs ROS 2's launch")
-pytest.importorskip("launch_ros.actions", reason="needs ROS 2's launch_ros")
-from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, SetEnvironmentVariable
-
-from launch import LaunchContext
+pytest.importorskip("launch.actions", reason="needs ROS 2's launch; pip has none")
+pytest.importorskip("launch_ros.actions", reason="needs ROS 2's launch_ros; pip has none")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-FILES = ("recognizer.launch.py", "demo.launch.py")
 PATIENCE_S = 60.0
-# What `ros2 launch` does, without needing its command.
+EXECUTABLES = ("recognizer", "mirror", "robot_face", "camera")
+# What the command `ros2 launch` does, for machines that have only its libraries.
 SERVICE = """
 import sys
 from launch import LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import AnyLaunchDescriptionSource
+
 path, *arguments = sys.argv[1:]
 service = LaunchService(noninteractive=True)
-service.include_launch_description(LaunchDescription([IncludeLaunchDescription(
-    AnyLaunchDescriptionSource(path),
-    launch_arguments=[text.split(":=", 1) for text in arguments])]))
+file = IncludeLaunchDescription(
+    AnyLaunchDescriptionSource(path), launch_arguments=[a.split(":=", 1) for a in arguments]
+)
+service.include_launch_description(LaunchDescription([file]))
 sys.exit(service.run())
+"""
+ARGUMENTS = """
+import json, sys
+from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+description = get_launch_description_from_python_launch_file(sys.argv[1])
+declared = description.get_launch_arguments()
+print(json.dumps({argument.name: argument.description for argument in declared}))
+"""
+# Stands in for a node: tells what it was started with, and ends.
+STUB = """#!{python}
+import json, os, sys
+
+files = [word for word in sys.argv[1:] if word.endswith(".yaml") or "launch_params" in word]
+told = {{
+    "name": os.path.basename(sys.argv[0]),
+    "words": sys.argv[1:],
+    "parameters": [open(file, encoding="utf-8").read() for file in files],
+    "environment": dict(os.environ),
+}}
+print("STARTED " + json.dumps(told), flush=True)
+"""
+NODE = """#!{python}
+import sys
+from expression_ros.nodes.{name} import main
+
+sys.exit(main())
 """
 
 
-@pytest.fixture(autouse=True)
-def _share(monkeypatch):
-    """Let the launch files find this source tree as the package's share folder."""
-    monkeypatch.setattr(
-        "ament_index_python.packages.get_package_share_directory", lambda name: str(REPOSITORY)
-    )
+def install(prefix, executable):
+    """Make a package prefix in which this source tree is expression_ros; return the environment.
+
+    Args:
+        prefix: an empty folder.
+        executable: the text of the executables; ``{name}`` and ``{python}`` are filled in.
+    """
+    index = prefix / "share" / "ament_index" / "resource_index" / "packages"
+    index.mkdir(parents=True)
+    (index / "expression_ros").touch()
+    (prefix / "share" / "expression_ros").symlink_to(REPOSITORY)
+    folder = prefix / "lib" / "expression_ros"
+    folder.mkdir(parents=True)
+    for name in EXECUTABLES:
+        path = folder / name
+        path.write_text(executable.format(name=name, python=sys.executable), encoding="utf-8")
+        path.chmod(0o755)
+
+    def before(variable, first):
+        return os.pathsep.join(filter(None, [str(first), os.environ.get(variable)]))
+
+    return {
+        **os.environ,
+        "AMENT_PREFIX_PATH": before("AMENT_PREFIX_PATH", prefix),
+        "PYTHONPATH": before("PYTHONPATH", REPOSITORY),
+        "ROS_LOG_DIR": str(prefix / "log"),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
-def description(name):
-    """Load a launch file and return its description."""
-    path = REPOSITORY / "launch" / name
-    spec = importlib.util.spec_from_file_location(name.replace(".", "_"), path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.generate_launch_description()
+def command(file, arguments):
+    words = [f"{name}:={value}" for name, value in arguments.items()]
+    return [sys.executable, "-c", SERVICE, str(REPOSITORY / "launch" / file), *words]
 
 
-def processes(name, **arguments):
-    """Visit a launch file's actions, without executing a process, and return its command lines.
+@pytest.fixture(scope="module")
+def stubs(tmp_path_factory):
+    """Return the environment in which every node is a stub."""
+    environment = install(tmp_path_factory.mktemp("stubs"), STUB)
+    for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):
+        environment.pop(name, None)
+    return environment
+
+
+def launch_stubs(environment, file, **arguments):
+    """Launch a file until all stubs have ended.
 
     Returns:
-        For each executable, the words that its process would be started with.
+        What each started process tells of itself, by the name of its executable; and the output.
     """
-    context = LaunchContext()
-    context.launch_configurations.update(arguments)
-    found = {}
-
-    def visit(entities):
-        for entity in entities or ():
-            if isinstance(entity, ExecuteProcess):
-                found[entity.node_executable] = command_line(entity, context)
-            elif isinstance(entity, SetEnvironmentVariable):
-                continue  # for the processes, not for this one
-            else:
-                visit(entity.visit(context))
-
-    visit([description(name)])
-    return found
+    done = subprocess.run(
+        command(file, arguments), env=environment, capture_output=True, text=True,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+    output = done.stdout + done.stderr
+    lines = [line.split("STARTED ", 1)[1] for line in output.splitlines() if "STARTED " in line]
+    told = {process["name"]: process for process in map(json.loads, lines)}
+    assert len(told) == len(lines), "an executable was started twice"
+    assert (done.returncode == 0) == bool(told), output
+    assert "Traceback" not in output
+    return told, output
 
 
-def command_line(node, context):
-    """Return the words after the executable, with the parameters of generated files spelled out."""
-    node._perform_substitutions(context)
-    words = []
-    for substitutions in node.cmd[1:]:
-        word = "".join(part.perform(context) for part in substitutions)
-        if word.startswith("/tmp/launch_params"):
-            word = re.sub(r"\s+", " ", Path(word).read_text(encoding="utf-8"))
-        words.append(word)
-    return words
+@pytest.mark.parametrize("file", ["recognizer.launch.py", "demo.launch.py"])
+def test_every_argument_is_explained(stubs, file):
+    done = subprocess.run(
+        [sys.executable, "-c", ARGUMENTS, str(REPOSITORY / "launch" / file)],
+        env=stubs, capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    described = json.loads(done.stdout)
+    assert {"camera", "image_topic", "params_file", "log_level"} <= set(described)
+    for name, text in described.items():
+        assert ". " in f"{text} " and text != "no description given", name
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "expected"),
+    [
+        ("recognizer.launch.py", {}, {"recognizer", "mirror"}),
+        ("recognizer.launch.py", {"mirror": "false"}, {"recognizer"}),
+        ("recognizer.launch.py", {"face": "true"}, {"recognizer", "mirror", "robot_face"}),
+        ("recognizer.launch.py", {"camera": "0"}, {"recognizer", "mirror", "camera"}),
+        ("demo.launch.py", {"video": "clip.mp4"}, set(EXECUTABLES)),
+        ("demo.launch.py", {"video": "0", "face": "off"}, {"recognizer", "mirror", "camera"}),
+    ],
+)
+def test_the_arguments_choose_the_processes(stubs, file, arguments, expected):
+    assert set(launch_stubs(stubs, file, **arguments)[0]) == expected
+
+
+def test_the_arguments_reach_the_processes(stubs):
+    told, _ = launch_stubs(
+        stubs, "recognizer.launch.py", camera="0", loop="false", image_topic="/cam/image",
+        robot="servo_head", classifier="fisherfaces", image_transport="compressed",
+        autostart="no", namespace="left", log_level="warn",
+    )  # fmt: skip
+    assert "image:=/cam/image" in told["recognizer"]["words"]
+    assert "image_raw:=/cam/image" in told["camera"]["words"]
+    for process in told.values():
+        assert "__ns:=/left" in process["words"]
+        assert process["words"][:3] == ["--ros-args", "--log-level", "warn"]
+    parameters = {name: "\n".join(told[name]["parameters"]) for name in told}
+    assert "source: '0'" in parameters["camera"]  # a text, although it looks like a number
+    assert "loop: false" in parameters["camera"]
+    assert "robot: servo_head" in parameters["mirror"]
+    for line in ("autostart: false", "classifier: fisherfaces", "image_transport: compressed"):
+        assert line in parameters["recognizer"]
+
+
+def test_arguments_that_are_not_given_leave_the_params_file_alone(stubs, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("/**/camera:\n  ros__parameters:\n    loop: false\n", encoding="utf-8")
+    told, _ = launch_stubs(stubs, "recognizer.launch.py", camera="0", params_file=str(own))
+    assert told["recognizer"]["parameters"] == [own.read_text(encoding="utf-8")]
+    assert told["mirror"]["parameters"] == [own.read_text(encoding="utf-8")]
+    first, *others = told["camera"]["parameters"]
+    assert first == own.read_text(encoding="utf-8")
+    assert not any("loop" in text for text in others)
+
+
+def test_the_shipped_parameters_are_the_default(stubs):
+    shipped = (REPOSITORY / "config" / "expression.yaml").read_text(encoding="utf-8")
+    assert launch_stubs(stubs, "recognizer.launch.py")[0]["mirror"]["parameters"] == [shipped]
+
+
+def test_large_images_and_a_demonstration_that_stays_at_home(stubs):
+    told, _ = launch_stubs(stubs, "demo.launch.py", video="clip.mp4")
+    humble = stubs.get("ROS_DISTRO") == "humble"
+    profile = "FASTRTPS_DEFAULT_PROFILES_FILE" if humble else "FASTDDS_DEFAULT_PROFILES_FILE"
+    for process in told.values():
+        assert Path(process["environment"][profile]).name == "fastdds_large_images.xml"
+        if humble:
+            assert process["environment"]["ROS_LOCALHOST_ONLY"] == "1"
+        else:
+            assert process["environment"]["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+
+
+def test_a_profile_of_the_user_is_kept(stubs):
+    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+    told, _ = launch_stubs(
+        {**stubs, **dict.fromkeys(names, "/own.xml")}, "recognizer.launch.py", mirror="false"
+    )
+    for name in names:
+        assert told["recognizer"]["environment"][name] == "/own.xml"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"mirror": "maybe"}, "mirror must be true or false, not 'maybe'"),
+        ({"autostart": "later"}, "autostart must be true or false, not 'later'"),
+        ({"log_level": "loud"}, '"loud" is not valid. Valid options are: [\'debug\''),
+        ({"params_file": "/nowhere.yaml"}, "params_file: no such file: /nowhere.yaml"),
+    ],
+)
+def test_a_wrong_argument_starts_nothing_and_says_why(stubs, arguments, words):
+    told, output = launch_stubs(stubs, "recognizer.launch.py", **arguments)
+    assert not told and words in output
+
+
+class Launched:
+    """A launch in a session of its own, whose output a thread reads."""
+
+    def __init__(self, environment, file, **arguments):
+        self.process = subprocess.Popen(
+            command(file, arguments), env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        self.lines.extend(iter(self.process.stdout.readline, ""))
+
+    def interrupt(self):
+        """Send SIGINT as Ctrl-C does, wait for the end, and return the exit code and the output."""
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        return code, "".join(self.lines)
+
+    def kill(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture
+def launched(tmp_path):
+    """Return a function that launches a file with the real nodes; they end with the test."""
+    environment = install(tmp_path / "prefix", NODE)
+    started = []
+
+    def start(file, **arguments):
+        started.append(Launched(environment, file, **arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+def test_the_demonstration_sees_the_smile_and_ends_cleanly(ros, clips, launched):
+    from std_msgs.msg import String
+
+    labels = ros.collect(String, "/face_emotion")
+    expressions = ros.collect(String, "/robot_expression")
+    demo = launched("demo.launch.py", video=clips / "single_face.mp4")
+    labels.wait_for(lambda got: any(message.data == "happiness" for message in got), "happiness")
+    expressions.wait_for(lambda got: any(message.data == "smile" for message in got), "a smile")
+    code, output = demo.interrupt()
+    assert code == 0, output
+    assert "Traceback" not in output and "has died" not in output, output
+    assert output.count("process has finished cleanly") == len(EXECUTABLES), output
+
+
+def test_with_autostart_off_the_recognizer_waits(ros, clips, launched):
+    from lifecycle_msgs.srv import ChangeState, GetState
+    from std_msgs.msg import String
+
+    labels = ros.collect(String, "/face_emotion")
+    launched("recognizer.launch.py", camera=clips / "single_face.mp4", autostart="false")
+    state = ros.call(GetState, "/recognizer/get_state", GetState.Request()).current_state
+    assert state.label == "unconfigured"
+    for label in ("configure", "activate"):
+        request = ChangeState.Request()
+        request.transition.label = label
+        assert ros.call(ChangeState, "/recognizer/change_state", request).success
+    labels.wait_for(len, "a label")

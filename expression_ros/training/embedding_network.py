@@ -432,7 +432,8 @@ def train(
     Args:
         state: fresh or from a checkpoint; changed in place.
         training: faces to learn from.
-        validation: faces to measure on after every epoch; they change nothing.
+        validation: faces to measure on after every epoch; they change nothing. The measure takes
+            48x48 faces, so it is far too low while the network learns on smaller ones.
         epochs: passes over the training faces.
         minutes: time for the training, that of earlier runs of the checkpoint included.
         checkpoint: file written after every epoch.
@@ -618,10 +619,10 @@ Every figure on this page was written by the command that trained the network.
 * Input `face`: (N, 1, 48, 48) float32, each face brought to mean 0 and standard deviation 1.
   Outputs `embedding`: (N, {dimension}) and `logits`: (N, 7), in the order
   {order}.
-* Residual network: 3x3 stem to 24x24, four stages of {widths} channels with {blocks} residual
-  blocks, average over all places. {parameters:,} parameters, {multiplications:.1f} million
-  multiplications a face, {megabytes:.1f} MB (fp32), {ms:.2f} ms a face on one thread of the
-  machine that trained it (other work was running there).
+* Residual network: 3x3 stem to 24x24, four stages of {widths} channels with
+  {blocks} residual blocks, average over all places. {parameters:,} parameters,
+  {multiplications:.1f} million multiplications a face, {megabytes:.1f} MB (fp32),
+  {ms:.2f} ms a face on one thread of the machine that trained it (other work was running there).
 * SHA-256 `{sha256}`
 
 ## Scores on FER2013's public test
@@ -653,7 +654,7 @@ first {small:.0%} of them on 32x32 faces; SGD, moving average of the weights. Re
 
 Random numbers and the clock decide the exact weights: a rebuild scores alike, not bit by bit.
 
-## Licences and limits
+{note}## Licences and limits
 
 The weights are this project's, under its licence. FER2013 was collected from web search for a 2013
 ICML challenge and states no licence; FER+ votes are MIT; muxspace is Apache-2.0. No image is part
@@ -666,7 +667,9 @@ poses or lighting; disgust, with the fewest examples, and fear are read least re
 """
 
 
-def model_card(path: Path, state: State, report: dict[str, Any], command: str) -> str:
+def model_card(
+    path: Path, state: State, report: dict[str, Any], command: str, note: str = ""
+) -> str:
     """Return the model card (Markdown) of an exported network, from measured figures only."""
     network = state.average
     stages = [m for m in network.body if isinstance(m, ResidualBlock)]
@@ -702,6 +705,7 @@ def model_card(path: Path, state: State, report: dict[str, Any], command: str) -
         torch=torch.__version__,
         small=SMALL_UNTIL,
         command=command,
+        note=f"{note}\n\n" if note else "",
     )
 
 
@@ -718,6 +722,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=60, help="at most (default %(default)s)")
     parser.add_argument("--minutes", type=float, default=70, help="at most (default %(default)s)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's)")
+    parser.add_argument("--note", default="", help="remark for the model card on this very run")
     parser.add_argument("--export-only", action="store_true", help="export what the checkpoint has")
     options = parser.parse_args(arguments)
 
@@ -741,7 +746,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = "python -m expression_ros.training.embedding_network --data fer2013.npz"
     command += " \\\n        --muxspace muxspace.zip" if options.muxspace else ""
     command += f" --epochs {options.epochs} --minutes {options.minutes:g}"
-    card = model_card(options.output, state, report, command)
+    card = model_card(options.output, state, report, command, options.note)
     options.output.with_name("README.md").write_text(card, encoding="utf-8")
 
 
