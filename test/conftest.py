@@ -19,6 +19,20 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
+def _generated_interfaces() -> Path:
+    """Return where tools/build_test_interfaces.py puts message classes for this Python."""
+    named = os.environ.get("EXPRESSION_ROS_INTERFACES")
+    folder = Path(named) if named else REPOSITORY / ".cache" / "interfaces"
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return folder.resolve() / "lib" / version / "site-packages"
+
+
+# Last, so that a real vision_msgs goes first; before the tests import the package, which looks
+# for vision_msgs at once. The compiled code needs only what rclpy needs: no library path to set.
+if _generated_interfaces().is_dir():
+    sys.path.append(str(_generated_interfaces()))
+
+
 _locks: list[TextIO] = []  # held until this process ends
 
 

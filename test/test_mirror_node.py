@@ -142,13 +142,12 @@ def test_late_subscriber_gets_the_present_expression(ros):
 
 def test_expression_is_held_for_min_hold(ros):
     bench = Bench(ros, min_hold=0.6)
+    began = time.monotonic()
     bench.say("happiness")
     bench.wait_for("smile")
-    began = time.monotonic()
     bench.say("anger")
     bench.wait_for("angry")
-    # Both are seen with some delay of DDS and of the machine; 0.2 s is generous for the first.
-    assert time.monotonic() - began > 0.4
+    assert time.monotonic() - began >= 0.6
 
 
 def test_silence_returns_to_neutral(ros):
@@ -323,8 +322,11 @@ def test_controller_that_appears_later_is_led_to_the_present_pose(ros):
     bench.say("happiness")
     bench.wait_for("smile")
     moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
-    message = moves.wait_for(lambda got: ends_in(got, "smile"), "the approach to the smile")
-    assert len(message.points) == 1
+    # The move to the smile may still be on its way when the subscription is made.
+    message = moves.wait_for(
+        lambda got: (last := ends_in(got, "smile")) and len(last.points) == 1 and last,
+        "the approach to the smile",
+    )
     assert seconds(message.points[0].time_from_start) > 1.0
     assert_within_limits(message)
 
@@ -396,11 +398,11 @@ def test_close_leaves_the_robot_neutral(ros):
     bench = Bench(ros, robot="servo_head")
     bench.say("happiness")
     moves.wait_for(lambda got: ends_in(got, "smile"), "a move to the smile")
-    bench.mirror.close()
+    ros.in_executor(bench.mirror.close)
     bench.wait_for("neutral")
     moves.wait_for(lambda got: ends_in(got, "neutral"), "a move to neutral")
     assert_within_limits(moves.messages[-1])
-    bench.mirror.close()
+    ros.in_executor(bench.mirror.close)  # a second time changes nothing
 
 
 def start_process(*arguments: str) -> subprocess.Popen:

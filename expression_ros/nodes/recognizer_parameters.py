@@ -69,7 +69,7 @@ RECOGNIZER_PARAMETERS = (
     ),
     P(
         "min_confidence",
-        0.0,
+        0.5,
         "Below this score (share of votes, 0 to 1) a face's label is unknown.",
         0.0,
         1.0,

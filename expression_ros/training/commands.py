@@ -41,6 +41,7 @@ from expression_ros.training.faces import (
     report_progress,
 )
 from expression_ros.training.fer2013 import load_fer2013
+from expression_ros.training.fisherface_settings import FisherfaceSettings
 from expression_ros.training.image_archives import pictures_of_archive
 from expression_ros.training.model_card import Measurements, PortraitScore, write_model_card
 from expression_ros.vocabulary import EMOTIONS, FER2013_ORDER
@@ -58,12 +59,17 @@ def add_train_parser(subparsers: Any) -> None:
                         help="fer2013.npz, or Kaggle's fer2013.csv")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("models/fisherfaces"),
                         help="model folder to write (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--descriptor", choices=DESCRIPTOR_NAMES, default="hog")
+    parser.add_argument("--descriptor", choices=DESCRIPTOR_NAMES, default="embedding",
+                        help="what the models look at (default: %(default)s)")  # fmt: skip
     parser.add_argument("--network", type=Path, default=_NETWORK, metavar="ONNX",
                         help="network of embedding (default: %(default)s)")  # fmt: skip
     parser.add_argument("--members", type=_at_least_one, default=10, help="number of models")
-    parser.add_argument("--components", type=_at_least_one, default=1600,
-                        help="principal components kept (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--components", type=_at_least_one, default=FisherfaceSettings.components,
+                        help="principal components kept (default: %(default)s; for hog, 1600 are "
+                        "better)")  # fmt: skip
+    parser.add_argument("--feature-share", type=float, default=FisherfaceSettings.feature_share,
+                        help="share of the components that each model looks at; less makes the "
+                        "models differ more (default: %(default)s)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="same seed, same models")
     parser.add_argument("--light", choices=LIGHT_CHOICES, default="none",
                         help="what is done about light (default: %(default)s)")  # fmt: skip
@@ -142,7 +148,7 @@ def _train_members(
     train: FaceSet, face: FacePreparation, descriptor: Descriptor, arguments: argparse.Namespace
 ) -> ModelManifest:
     """Train and write the members; return their manifest."""
-    from expression_ros.training.fisherfaces import FisherfaceSettings, train_fisherfaces
+    from expression_ros.training.fisherfaces import train_fisherfaces
     from expression_ros.training.opencv_model_file import write_opencv_model
 
     vectors = []
@@ -152,7 +158,10 @@ def _train_members(
     present = [label for label in FER2013_ORDER if label in set(train.labels)]
     numbers = np.array([present.index(label) for label in train.labels])
     settings = FisherfaceSettings(
-        members=arguments.members, seed=arguments.seed, components=arguments.components
+        members=arguments.members,
+        seed=arguments.seed,
+        components=arguments.components,
+        feature_share=arguments.feature_share,
     )
     try:
         models = train_fisherfaces(
@@ -252,7 +261,7 @@ def _command(arguments: argparse.Namespace) -> str:
     if arguments.descriptor == "embedding":
         parts.append(f"--network {_NETWORK.parent.as_posix()}/{arguments.network.name}")
     parts.append(f"--members {arguments.members} --components {arguments.components}")
-    parts.append(f"--seed {arguments.seed}")
+    parts.append(f"--feature-share {arguments.feature_share} --seed {arguments.seed}")
     parts.append(f"--light {arguments.light} --margin {arguments.margin}")
     if arguments.level_by_eyes:
         parts.append("--level-by-eyes")

@@ -22,36 +22,10 @@ from itertools import combinations
 import numpy as np
 from scipy import linalg
 
+from expression_ros.training.fisherface_settings import FisherfaceSettings
 from expression_ros.training.opencv_model_file import FisherfaceModel
 
-
-@dataclass(frozen=True)
-class FisherfaceSettings:
-    """How the ensemble is trained.
-
-    Attributes:
-        members: number of models.
-        seed: of everything random; the same seed gives the same models.
-        folds: the faces are dealt at random into so many folds ...
-        left_out: ... and each member is trained without so many of them (10 and 2: 80 %).
-        feature_share: share of the principal components that a member looks at (random subspaces;
-            Ho, 1998), 0..1.
-        components: principal components that are kept before the discriminant analysis; as many
-            as the descriptor has numbers, if those are fewer.
-        clusters: clusters per class; 1 compares with the means of the classes.
-        shrinkage: share of the mean variance that is added to every variance.
-        prior_weight: 0 treats all classes as equally frequent, 1 as frequent as in training.
-    """
-
-    members: int = 10
-    seed: int = 1
-    folds: int = 10
-    left_out: int = 2
-    feature_share: float = 1.0
-    components: int = 1600
-    clusters: int = 1
-    shrinkage: float = 0.05
-    prior_weight: float = 1.0
+__all__ = ["FisherfaceSettings", "train_fisherfaces"]
 
 
 @dataclass
