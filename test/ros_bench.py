@@ -17,6 +17,7 @@ from expression_ros.nodes.running import use_large_image_transport
 
 # Upper bound of a wait, for a busy machine; nothing waits this long when all is well.
 PATIENCE_S = 20.0
+_DISCOVERY_S = 3.0
 
 
 class Collector:
@@ -112,7 +113,10 @@ class RosBench:
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
         client = self._clients[name]
-        assert client.wait_for_service(PATIENCE_S), f"service {name} did not appear"
+        # In about one of fifty contexts rmw_fastrtps (Kilted) says for ever that the services of a
+        # lifecycle node in the same participant are not there, although they answer at once. So
+        # this only gives discovery its time; the answer is what counts.
+        client.wait_for_service(_DISCOVERY_S)
         done = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())

@@ -214,7 +214,7 @@ def test_a_profile_of_the_user_is_kept(stubs):
     [
         ({"mirror": "maybe"}, "mirror must be true or false, not 'maybe'"),
         ({"autostart": "later"}, "autostart must be true or false, not 'later'"),
-        ({"log_level": "loud"}, '"loud" is not valid. Valid options are: [\'debug\''),
+        ({"log_level": "loud"}, "\"loud\" is not valid. Valid options are: ['debug'"),
         ({"params_file": "/nowhere.yaml"}, "params_file: no such file: /nowhere.yaml"),
     ],
 )

@@ -77,7 +77,9 @@ def test_one_cluster_and_full_priors_are_linear_discriminant_analysis():
 
     vectors, numbers = clouds()
     test, _ = clouds(400, seed=6)
-    settings = FisherfaceSettings(members=1, left_out=0, clusters=1, shrinkage=0.0)
+    settings = FisherfaceSettings(
+        members=1, feature_share=1.0, left_out=0, clusters=1, shrinkage=0.0
+    )
     ours = train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0]
     theirs = LinearDiscriminantAnalysis().fit(vectors, numbers).predict(test)
     assert np.mean(ours == theirs) > 0.99
@@ -88,7 +90,7 @@ def test_prior_weight_lets_the_frequent_class_win_more_often():
     test, _ = clouds(400, seed=6)
 
     def said_neutral(weight: float) -> int:
-        settings = FisherfaceSettings(members=1, clusters=1, prior_weight=weight)
+        settings = FisherfaceSettings(members=1, feature_share=1.0, clusters=1, prior_weight=weight)
         return int(np.sum(train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0] == 2))
 
     assert said_neutral(1.0) > said_neutral(0.0)
@@ -102,7 +104,7 @@ def test_clusters_find_a_class_that_lies_on_both_sides_of_another():
     vectors = vectors.astype(np.float32)
 
     def accuracy(clusters: int) -> float:
-        settings = FisherfaceSettings(members=1, clusters=clusters)
+        settings = FisherfaceSettings(members=1, feature_share=1.0, clusters=clusters)
         return float(np.mean(train_fisherfaces(vectors, numbers, settings)[0].predict(vectors)[0]
                              == numbers))  # fmt: skip
 
