@@ -379,6 +379,15 @@ def test_a_signal_ends_the_process_cleanly(ros, portrait, number):
         process.wait()
 
 
+def test_a_broken_parameter_file_is_one_clear_line(tmp_path):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("recognizer:\n  ros__parameters: [")
+    process = run_process("--params-file", str(broken))
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "broken.yaml" in output and "Traceback" not in output
+
+
 def test_an_impossible_parameter_at_start_is_one_clear_line():
     process = run_process("-p", "min_face:=7.0")
     output, _ = process.communicate(timeout=30)

@@ -6,6 +6,9 @@ Nothing is allocated from a size that a message merely declares.
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +109,11 @@ def _checked(message: Any) -> _Tight:
     if step > row:
         rows = np.frombuffer(data, np.uint8, step * height).reshape(height, step)
         data = np.ascontiguousarray(rows[:, :row]).reshape(-1)
-    return _Tight(height, width, encoding, int(bool(message.is_bigendian)), row, data)
+    # cv_bridge cannot swap bytes with NumPy 2, so nobody else has to: what goes on is native.
+    native = 0 if sys.byteorder == "little" else 1
+    if encoding.endswith("16") and bool(message.is_bigendian) != bool(native):
+        data = np.frombuffer(data, np.uint16, row * height // 2).byteswap().view(np.uint8)
+    return _Tight(height, width, encoding, native, row, data)
 
 
 def _convert(image: _Tight, wanted: str) -> np.ndarray:
@@ -143,12 +150,31 @@ def _converter() -> Callable[[_Tight, str], np.ndarray]:
 
 
 def _cv_bridge_converter() -> Callable[[_Tight, str], np.ndarray] | None:
+    if importlib.util.find_spec("cv_bridge") is None:
+        return None
+    if int(np.__version__.split(".")[0]) >= 2 and not _cv_bridge_survives():
+        return None
     try:
         from cv_bridge import CvBridge
     except ImportError:
         return None
     bridge = CvBridge()
     return lambda image, wanted: bridge.imgmsg_to_cv2(image, wanted)
+
+
+def _cv_bridge_survives() -> bool:
+    """Return whether cv_bridge can convert an image at all, tried in a process of its own.
+
+    One compiled for NumPy 1 (of apt) crashes the process under NumPy 2 (of pip), at the first
+    conversion and without an exception.
+    """
+    trial = (
+        "import numpy, cv_bridge; "
+        "cv_bridge.CvBridge().cv2_to_imgmsg(numpy.zeros((2, 2, 3), numpy.uint8), 'bgr8'); "
+        "from cv_bridge.boost.cv_bridge_boost import cvtColor2; "
+        "cvtColor2(numpy.zeros((2, 2, 3), numpy.uint8), 'bgr8', 'mono8')"
+    )
+    return not subprocess.run([sys.executable, "-c", trial], capture_output=True).returncode
 
 
 def _rosbags_converter() -> Callable[[_Tight, str], np.ndarray]:

@@ -56,7 +56,11 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
     """
     use_large_image_transport()
     # rclpy's own handlers would close the context first, and no last message could be sent.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # ROS arguments or a parameter file that cannot be understood
+        print(f"[ERROR] {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        return 2
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -66,6 +70,9 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
         print(f"[ERROR] {error}", file=sys.stderr, flush=True)
         return 2
     finally:
+        # A second Ctrl-C while Python ends must not turn a clean end into a death by signal.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         rclpy.try_shutdown()
 
 
