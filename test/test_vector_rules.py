@@ -18,7 +18,7 @@ from expression_ros.recognition.vector_rules import (
 
 pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
 
-from expression_ros.training.vector_rules import (  # noqa: E402
+from expression_ros.training.vector_rules import (
     VectorRuleSettings,
     best_temperature,
     fit_linear_svm,
