@@ -51,10 +51,7 @@ class ImageInput:
 
     def publishers(self) -> list[str]:
         """Return one phrase per publisher of the topic: its node and its reliability."""
-        return [
-            f"{info.node_name} ({info.qos_profile.reliability.name.lower().replace('_', ' ')})"
-            for info in self._publishers()
-        ]
+        return [_phrase(info) for info in self._publishers()]
 
     def explain_silence(self, silent_s: float) -> str:
         """Return why probably no image comes, and what to do about it."""
@@ -105,6 +102,12 @@ class ImageInput:
             durability=DurabilityPolicy.VOLATILE,
         )
         return self._node.create_subscription(self._type, self.topic, self._received, qos)
+
+
+def _phrase(info: Any) -> str:
+    # Right after a node has appeared the graph may not know its name yet.
+    name = "a node" if "UNKNOWN" in info.node_name else info.node_name
+    return f"{name} ({info.qos_profile.reliability.name.lower().replace('_', ' ')})"
 
 
 def _transport_topic(topic: str, transport: str) -> str:

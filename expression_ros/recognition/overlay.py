@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from expression_ros.recognition.boxes import Box, covers
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.vocabulary import UNKNOWN
 
@@ -24,6 +25,7 @@ COLOURS: Mapping[str, tuple[int, int, int]] = {
 }
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK = (25, 25, 25)
+_LIGHT = (235, 235, 235)
 
 
 def draw_overlay(image: np.ndarray, reading: FrameReading, note: str = "") -> np.ndarray:
@@ -35,6 +37,8 @@ def draw_overlay(image: np.ndarray, reading: FrameReading, note: str = "") -> np
         note: a line for the lower left corner, say the frame rate.
     """
     scale = max(0.4, image.shape[0] / 480)
+    if reading.primary:
+        _draw_bars(image, reading, scale)  # first: no panel may hide a box
     for face in reversed(reading.faces):  # the primary face on top
         _draw_face(image, face, scale, primary=face is reading.primary)
     if note:
@@ -51,39 +55,59 @@ def _draw_face(image: np.ndarray, face: FaceReading, scale: float, *, primary: b
     name = f"{face.id}  " if face.id else ""
     title = f"{name}{face.label} {face.score:.2f}"
     size = 0.6 * scale
-    (width, height), baseline = cv2.getTextSize(title, _FONT, size, 1)
-    left = max(2, min(x, image.shape[1] - width - 2))
-    top = y - baseline - 3
-    if top - height < 0:
-        top = min(image.shape[0] - baseline - 2, y + h + height + 6)
-    _text(image, title, (left, top), size, colour)
-    _draw_bars(image, face, scale)
+    (width, height), baseline = cv2.getTextSize(title, _FONT, size, thickness)
+    band = height + baseline + 6
+    left = max(0, min(x, image.shape[1] - width - 8))
+    top = y - band if y >= band else min(image.shape[0] - band, y + h)
+    cv2.rectangle(image, (left, top), (left + width + 8, top + band), colour, -1)
+    place = (left + 4, top + height + 3)
+    written = max(1, round(1.5 * size))
+    cv2.putText(image, title, place, _FONT, size, _on(colour), written, cv2.LINE_AA)
 
 
-def _draw_bars(image: np.ndarray, face: FaceReading, scale: float) -> None:
-    """Draw one bar per label beside the box, on the side where there is room."""
+def _on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the text colour that stands out on a colour."""
+    blue, green, red = colour
+    bright = 0.114 * blue + 0.587 * green + 0.299 * red
+    return _DARK if bright > 110 else _LIGHT
+
+
+def _draw_bars(image: np.ndarray, reading: FrameReading, scale: float) -> None:
+    """Draw one bar per label of the primary face, where the panel hides the least of any face."""
+    face = reading.faces[0]
     row = max(9, round(15 * scale))
     name_width, bar_width = round(78 * scale), round(60 * scale)
-    panel_width, panel_height = name_width + bar_width + 8, row * len(face.scores) + 6
-    x = face.box.x + face.box.w + 4
-    if x + panel_width > image.shape[1]:
-        x = face.box.x - panel_width - 4
-    if x < 0:
-        return  # the face fills the frame; its title says the most important
-    y = max(0, min(face.box.y, image.shape[0] - panel_height))
-    panel = image[y : y + panel_height, x : x + panel_width]
+    width, height = name_width + bar_width + 8, row * len(face.scores) + 6
+    x, y = _panel_place(image.shape, reading, width, height)
+    panel = image[y : y + height, x : x + width]
     panel[:] = panel // 4
     for k, (label, score) in enumerate(face.scores.items()):
         base = y + 3 + k * row
-        colour = COLOURS[label]
         cv2.putText(
-            image, label, (x + 3, base + round(0.75 * row)), _FONT, 0.42 * scale, colour, 1,
+            image, label, (x + 3, base + round(0.75 * row)), _FONT, 0.42 * scale, _LIGHT, 1,
             cv2.LINE_AA,
         )  # fmt: skip
         left = x + name_width
-        cv2.rectangle(
-            image, (left, base + 2), (left + round(score * bar_width), base + row - 3), colour, -1
-        )
+        right = left + round(score * bar_width)
+        cv2.rectangle(image, (left, base + 2), (right, base + row - 3), COLOURS[label], -1)
+
+
+def _panel_place(
+    shape: tuple[int, ...], reading: FrameReading, width: int, height: int
+) -> tuple[int, int]:
+    """Return where a panel goes: beside the primary face, or in a corner if a face is there."""
+    box = reading.faces[0].box
+    right, bottom = max(0, shape[1] - width), max(0, shape[0] - height)
+    beside = max(0, min(box.y, bottom))
+    places = [(box.x + box.w + 4, beside), (box.x - width - 4, beside), (right, 0), (0, 0),
+              (right, bottom), (0, bottom)]  # fmt: skip
+    inside = [(x, y) for x, y in places if 0 <= x <= right]
+
+    def hidden(place: tuple[int, int]) -> float:
+        panel = Box(*place, width, height)
+        return sum(covers(panel, face.box) for face in reading.faces)
+
+    return min(inside, key=hidden)  # the first of equals
 
 
 def _text(
@@ -91,7 +115,7 @@ def _text(
     text: str,
     origin: tuple[int, int],
     size: float,
-    colour: tuple[int, int, int] = (235, 235, 235),
+    colour: tuple[int, int, int] = _LIGHT,
 ) -> None:
     """Write with a dark rim, legible on any background."""
     cv2.putText(image, text, origin, _FONT, size, _DARK, max(2, round(4 * size)), cv2.LINE_AA)

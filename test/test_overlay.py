@@ -1,0 +1,53 @@
+"""The overlay: what it marks, and that it stays inside the picture at any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.overlay import COLOURS, draw_overlay
+from expression_ros.recognition.pipeline import FaceReading, FrameReading
+from expression_ros.vocabulary import EMOTIONS, UNKNOWN
+
+SCORES = {label: 0.0 for label in EMOTIONS} | {"happiness": 0.9, "neutral": 0.1}
+
+
+def face(box, label="happiness", number=1):
+    return FaceReading(number, Box(*box), label, 0.9, SCORES)
+
+
+def test_nobody_leaves_the_picture_as_it_is():
+    image = np.full((240, 320, 3), 90, np.uint8)
+    assert (draw_overlay(image.copy(), FrameReading(())) == image).all()
+
+
+@pytest.mark.parametrize("size", [(240, 320), (480, 640), (1080, 1920), (64, 64)])
+@pytest.mark.parametrize("place", [(0.0, 0.0), (0.7, 0.0), (0.3, 0.3), (0.7, 0.7), (0.0, 0.7)])
+@pytest.mark.parametrize("label", ["happiness", "fear", UNKNOWN])
+def test_a_face_anywhere_is_framed_in_its_colour(size, place, label):
+    height, width = size
+    side = int(0.3 * height)
+    box = (int(place[0] * width), int(place[1] * height), side, side)
+    image = draw_overlay(np.full((*size, 3), 90, np.uint8), FrameReading((face(box, label),)))
+    assert (image[box[1] + side // 2, box[0]] == COLOURS[label]).all()
+
+
+def test_no_panel_hides_another_face():
+    image = np.full((480, 640, 3), 200, np.uint8)
+    faces = (face((250, 150, 120, 120)), face((400, 150, 100, 100), "fear", 2),
+             face((130, 160, 100, 100), "anger", 3))  # fmt: skip
+    drawn = draw_overlay(image.copy(), FrameReading(faces))
+    for one in faces:
+        x, y, w, h = one.box
+        assert (drawn[y + 40 : y + h - 40, x + 10 : x + w - 10] == 200).all()
+
+
+def test_the_winning_bar_is_the_longest():
+    image = draw_overlay(np.zeros((480, 640, 3), np.uint8),
+                         FrameReading((face((300, 200, 100, 100)),)), note="")  # fmt: skip
+
+    def longest(label):
+        return max((image[:, 404:] == COLOURS[label]).all(axis=2).sum(axis=1))
+
+    assert longest("happiness") > 40 > 3 * longest("neutral") > 0
