@@ -1,6 +1,7 @@
 """The parameters of the recognizer. Plain data, imports no ROS."""
 
 from expression_ros.nodes.parameter_table import ParameterSpec as P
+from expression_ros.recognition.models import CLASSIFIERS
 
 RECOGNIZER_PARAMETERS = (
     P(
@@ -20,8 +21,8 @@ RECOGNIZER_PARAMETERS = (
     P(
         "classifier",
         "fisherfaces",
-        "How a face is read.",
-        choices=("fisherfaces",),
+        "How a face is read; all but fisherfaces need a model of yours.",
+        choices=CLASSIFIERS,
         run_time=False,
         lifecycle=True,
     ),

@@ -1,7 +1,7 @@
 """Descriptors: a prepared face becomes the vector that the Fisherfaces work on.
 
 ``pixels`` is the classic Fisherface input, ``hog`` describes edges, ``embedding`` asks a small
-network.
+network, ``landmarks`` (optional, needs dlib) finds 68 points.
 A descriptor is built from the name and the settings that a model's manifest holds.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-DESCRIPTOR_NAMES = ("pixels", "hog", "embedding")
+DESCRIPTOR_NAMES = ("pixels", "hog", "embedding", "landmarks")
 
 # Measured on FER2013: a 48 px face enlarged to 96 px gains a point over HOG at 48 px (smoother
 # gradients), signed gradients three to four points over unsigned ones.
@@ -23,6 +23,10 @@ HOG_DEFAULTS = {"window": 96, "cell": 16, "block": 32, "stride": 8, "bins": 12, 
 
 class DescriptorError(ValueError):
     """There is no such descriptor, its settings make no sense, or its file cannot be used."""
+
+
+class PackageMissingError(DescriptorError):
+    """A descriptor needs an optional package that is not installed."""
 
 
 class Descriptor(Protocol):
@@ -153,6 +157,50 @@ class EmbeddingDescriptor:
         return np.asarray(self._network.describe_batch(faces), np.float32)
 
 
+class LandmarkDescriptor:
+    """Where the 68 points of a face lie, by dlib; see landmarks.landmark_features.
+
+    Args:
+        face_size: side of the prepared face in px.
+        inset: how far inside the prepared face the detector's box lies, as a share of its side.
+        predictor: dlib's predictor file; empty for the one of face-recognition-models.
+
+    Raises:
+        PackageMissingError: dlib or the predictor is missing.
+        DescriptorError: the inset is outside of 0..0.4.
+    """
+
+    name = "landmarks"
+
+    def __init__(self, face_size: int, inset: float = 0.0, predictor: str = "") -> None:
+        from expression_ros.recognition.landmarks import (
+            FEATURES,
+            LandmarkError,
+            LandmarkFinder,
+        )
+
+        if isinstance(inset, bool) or not isinstance(inset, (int, float)) or not 0 <= inset <= 0.4:
+            raise DescriptorError(f"landmarks: inset must be between 0 and 0.4, not {inset!r}")
+        try:
+            self._finder = LandmarkFinder(predictor)
+        except LandmarkError as error:
+            raise PackageMissingError(str(error)) from error
+        self._face_size = face_size
+        edge = round(inset * face_size)
+        self._box = (edge, edge, face_size - 2 * edge, face_size - 2 * edge)
+        self.settings: dict[str, Any] = {"inset": float(inset)}
+        if predictor:
+            self.settings["predictor"] = predictor
+        self.size = FEATURES
+
+    def describe(self, face: np.ndarray) -> np.ndarray:
+        """Return (1, 340) float32; see Descriptor.describe."""
+        from expression_ros.recognition.landmarks import landmark_features
+
+        _check_face(face, self._face_size)
+        return landmark_features(self._finder.find(face, self._box))[None]
+
+
 def make_descriptor(
     name: str, settings: Mapping[str, Any], face_size: int, folder: str | Path = "."
 ) -> Descriptor:
@@ -174,6 +222,8 @@ def make_descriptor(
             return HogDescriptor(face_size, **{**HOG_DEFAULTS, **settings})
         if name == "embedding":
             return EmbeddingDescriptor(face_size, Path(folder), **settings)
+        if name == "landmarks":
+            return LandmarkDescriptor(face_size, **settings)
     except TypeError:
         raise DescriptorError(
             f"descriptor {name} does not take the settings {dict(settings)}"

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.descriptors import Descriptor, DescriptorError, make_descriptor
+from expression_ros.recognition.descriptors import Descriptor
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
+from expression_ros.recognition.model_descriptor import descriptor_of
 from expression_ros.recognition.model_manifest import (
     ModelError,
     ModelManifest,
@@ -64,17 +65,7 @@ class FisherfaceEnsemble:
         """
         folder = Path(folder)
         manifest = read_manifest(folder, KIND)
-        try:
-            descriptor = make_descriptor(
-                manifest.descriptor, manifest.descriptor_settings, manifest.face.size, folder
-            )
-        except DescriptorError as error:
-            raise ModelError(f"{folder / 'manifest.yaml'}: {error}; {remedy(KIND)}") from error
-        if descriptor.size != manifest.descriptor_size:
-            raise ModelError(
-                f"{folder / 'manifest.yaml'}: descriptor {manifest.descriptor} makes vectors of "
-                f"{descriptor.size}, not {manifest.descriptor_size}; {remedy(KIND)}"
-            )
+        descriptor = descriptor_of(manifest, folder)
         members = [
             load_member(folder / file.path, descriptor.size, manifest.labels)
             for file in manifest.files

@@ -20,6 +20,7 @@ from expression_ros.vocabulary import UNKNOWN, UnknownLabelError, canonical_labe
 
 MANIFEST_NAME = "manifest.yaml"
 FORMAT = 1
+SHIPPED_KINDS = ("fisherfaces",)
 
 
 class ModelError(ValueError):
@@ -48,6 +49,7 @@ class ModelManifest:
         files: the members, in order.
         descriptor_file: the file that the descriptor needs, if it needs one.
         training: facts about the training, for people.
+        settings: of the classifier itself, such as its thresholds; meant to be edited by hand.
     """
 
     kind: str
@@ -59,13 +61,17 @@ class ModelManifest:
     files: tuple[ModelFile, ...]
     descriptor_file: ModelFile | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def remedy(kind: str) -> str:
     """Return the end of every ModelError: what to do about it."""
+    train = f"expression-ros train {kind} --data fer2013.npz --output models/{kind}"
+    if kind not in SHIPPED_KINDS:
+        return f"train one: {train}"
     return (
         f"restore the shipped models/{kind} (git checkout -- models/{kind}) or train them anew: "
-        f"expression-ros train {kind} --data fer2013.npz --output models/{kind}"
+        f"{train}"
     )
 
 
@@ -89,6 +95,8 @@ def write_manifest(folder: Path, manifest: ModelManifest) -> None:
         "files": [_file_content(file) for file in manifest.files],
         "training": dict(manifest.training),
     }
+    if manifest.settings:
+        content["settings"] = dict(manifest.settings)
     if manifest.descriptor_file:
         content["descriptor"]["file"] = _file_content(manifest.descriptor_file)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
@@ -140,6 +148,7 @@ def _parsed(path: Path, kind: str) -> ModelManifest:
             files=_files(content["files"], path, kind),
             descriptor_file=_file(file, path, kind) if file is not None else None,
             training=dict(content.get("training") or {}),
+            settings=dict(content.get("settings") or {}),
         )
     except KeyError as error:
         raise _wrong(path, f"it has no {error.args[0]!r}", kind) from error

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from expression_ros.recognition.classifier import Classifier
-from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
-from expression_ros.recognition.model_manifest import ModelError, remedy
+from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
+from expression_ros.recognition.model_manifest import SHIPPED_KINDS, ModelError, remedy
+from expression_ros.recognition.network_classifier import CNN, NetworkClassifier
+from expression_ros.recognition.vector_classifier import KINDS, VectorClassifier
 from expression_ros.resources import ResourceError, models_path
 
+ONNX = "onnx"
+
 _LOADERS: Mapping[str, Callable[[Path], Classifier]] = {
-    "fisherfaces": FisherfaceEnsemble.load,
+    KIND: FisherfaceEnsemble.load,
+    **{kind: partial(VectorClassifier.load, kind=kind) for kind in KINDS},
+    CNN: NetworkClassifier.load_cnn,
+    ONNX: NetworkClassifier.load,
 }
 CLASSIFIERS = tuple(_LOADERS)
 
@@ -29,11 +37,25 @@ def load_classifier(name: str, folder: str | Path = "") -> Classifier:
     if name not in _LOADERS:
         raise ModelError(f"there is no classifier {name!r}; there are: {', '.join(CLASSIFIERS)}")
     if not folder:
-        try:
-            folder = models_path(name)
-        except ResourceError as error:
-            raise ModelError(f"{error}; or {remedy(name)}") from None
+        folder = _shipped_folder(name)
     return _LOADERS[name](Path(folder))
+
+
+def _shipped_folder(name: str) -> Path:
+    if name == ONNX:
+        raise ModelError(
+            "classifier onnx has no model of its own; give the folder of an ONNX network and its "
+            "network.yaml (--model DIR, or the parameter model)"
+        )
+    try:
+        return models_path(name)
+    except ResourceError as error:
+        if name in SHIPPED_KINDS:
+            raise ModelError(f"{error}; or {remedy(name)}") from None
+        raise ModelError(
+            f"no model of classifier {name} is shipped; {remedy(name)}, and give its folder "
+            "(--model DIR, or the parameter model)"
+        ) from None
 
 
 def model_facts(classifier: Classifier) -> dict[str, str]:
@@ -42,6 +64,7 @@ def model_facts(classifier: Classifier) -> dict[str, str]:
     manifest = getattr(classifier, "manifest", None)
     if manifest is not None:
         facts["descriptor"] = f"{manifest.descriptor} ({manifest.descriptor_size} numbers)"
-        facts["members"] = str(len(manifest.files))
+        if manifest.kind == KIND:
+            facts["members"] = str(len(manifest.files))
         facts |= {f"training: {k}": str(v) for k, v in manifest.training.items()}
     return facts

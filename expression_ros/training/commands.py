@@ -32,6 +32,7 @@ from expression_ros.recognition.model_manifest import (
     sha256_of,
     write_manifest,
 )
+from expression_ros.training.classifier_commands import add_classifier_parsers
 from expression_ros.training.evaluation import Evaluation, evaluate
 from expression_ros.training.faces import (
     DataError,
@@ -51,9 +52,10 @@ _BAD_INPUT = (DataError, DescriptorError, FaceError, ModelError, CascadeError)
 
 
 def add_train_parser(subparsers: Any) -> None:
-    """Add ``train fisherfaces`` to the subparsers of argparse; ``func`` returns an exit code."""
+    """Add ``train`` and every classifier to the subparsers; ``func`` returns an exit code."""
     train = subparsers.add_parser("train", help="train models from labelled faces")
     kinds = train.add_subparsers(dest="model_kind", required=True)
+    add_classifier_parsers(kinds)
     parser = kinds.add_parser(KIND, help="ten Fisherfaces that vote")
     parser.add_argument("--data", type=Path, required=True, metavar="FER2013",
                         help="fer2013.npz, or Kaggle's fer2013.csv")  # fmt: skip
