@@ -49,7 +49,7 @@ lint: environment
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy expression_ros
 
-# Rebuilds the shipped models: make models DATA=folder with fer2013.npz
+# Rebuilds the shipped Fisherfaces, on the network that is there: make models DATA=folder with fer2013.npz
 models: environment
 	@$(PYTHON) -m expression_ros.cli train fisherfaces --data "$(DATA)/fer2013.npz"
 
