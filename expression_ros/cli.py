@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros import __version__
-from expression_ros.training.commands import add_evaluate_parser, add_train_parser
+from expression_ros.training.evaluate_commands import add_evaluate_parser
+from expression_ros.training.prepare_commands import add_prepare_parser
+from expression_ros.training.train_commands import add_train_parser
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_predict_parser(commands)
     _add_demo_parser(commands)
+    add_prepare_parser(commands)
     add_train_parser(commands)
     add_evaluate_parser(commands)
     return parser

@@ -32,6 +32,7 @@ ARGUMENTS = (
     ("robot", "", "Robot to mirror onto: a name from config/robots or a YAML file; empty: as in "
      "params_file (virtual_face)."),
     ("classifier", "", "How faces are read; empty: as in params_file (fisherfaces)."),
+    ("model", "", "Folder with the classifier's model; empty: as in params_file (shipped)."),
     ("params_file", "", "YAML file with parameters for the nodes; empty for the shipped "
      "config/expression.yaml."),
     ("namespace", "", "Namespace of all nodes and relative topics."),
@@ -83,7 +84,7 @@ def nodes(context):
             remappings=[("image", value["image_topic"])],
             parameters=[
                 params_file,
-                *given(value, text, "classifier", "image_transport"),
+                *given(value, text, "classifier", "model", "image_transport"),
                 *given(value, truth, "autostart"),
             ],
             **common,

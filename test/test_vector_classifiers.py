@@ -15,8 +15,8 @@ from generated_faces import LABELS, SIDE, drawn_faces, write_drawn_fer2013
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.model_manifest import ModelError, sha256_of
 from expression_ros.recognition.models import CLASSIFIERS, load_classifier, model_facts
-from expression_ros.training.classifier_commands import add_classifier_parsers
 from expression_ros.training.faces import DataError
+from expression_ros.training.train_commands import add_classifier_parsers
 
 
 def train(*words: object) -> int:
@@ -210,3 +210,23 @@ def test_options_out_of_range_are_refused(data, words, capsys):
     with pytest.raises(SystemExit):
         train("knn", "--data", data, *words)
     assert words[0] in capsys.readouterr().err
+
+
+def test_thresholds_can_be_given_when_the_model_is_loaded(trained):
+    loaded = load_classifier("knn", trained["knn"], "happy=0.4, surprised=0.3")
+    assert loaded.thresholds == {"happiness": 0.4, "surprise": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("happy", "no threshold like"), ("happy=much", "no threshold like"),
+     ("hungry=0.3", "hungry"), ("happy=1.3", "between 0 and 1"), ("fear=0.3", "it says")],
+)  # fmt: skip
+def test_thresholds_that_make_no_sense_are_refused(trained, text, message):
+    with pytest.raises(ModelError, match=message):
+        load_classifier("knn", trained["knn"], text)
+
+
+def test_thresholds_for_the_vote_of_fisherfaces_are_refused_with_the_remedy():
+    with pytest.raises(ModelError, match="min_confidence"):
+        load_classifier("fisherfaces", "", "happy=0.4")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -15,13 +15,15 @@ class Prediction:
 
     Attributes:
         label: the label that won, one of the classifier's labels.
-        score: how much speaks for it, 0..1; of an ensemble, its share of the votes.
-        scores: the share of every label the classifier can say; they add to 1.
+        score: probability that the label is right, 0..1, as far as the model was calibrated.
+        scores: the same for every label the classifier can say; they add to 1.
+        votes: of an ensemble, the share of votes of every label; empty for other classifiers.
     """
 
     label: str
     score: float
     scores: Mapping[str, float]
+    votes: Mapping[str, float] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -1,12 +1,12 @@
 """Fisherfaces that vote: ten cv2.face models, each answers, the mode is the label.
 
 The method is that of Belhumeur, Hespanha and Kriegman, 1997; voting by models trained on random
-subsets is bagging (Breiman, 1996). Training is in expression_ros.training.fisherfaces.
+subsets is bagging (Breiman, 1996). Training is in expression_ros.training.fisherfaces, the vote in
+expression_ros.recognition.vote.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from expression_ros.recognition.descriptors import Descriptor
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
 from expression_ros.recognition.model_descriptor import descriptor_of
 from expression_ros.recognition.model_manifest import (
+    MANIFEST_NAME,
     ModelError,
     ModelManifest,
     read_manifest,
     remedy,
 )
+from expression_ros.recognition.vote import Ballot, VoteCalibration, count_votes
 
 KIND = "fisherfaces"
 
@@ -38,6 +40,8 @@ class FisherfaceEnsemble:
         descriptor: the descriptor they were trained on.
         face: the face preparation they were trained on.
         manifest: what was read beside them, for reports.
+        weights: (M,) of the members' votes, positive; all alike when left out.
+        calibration: how scores come from votes; they are shares of votes when left out.
     """
 
     def __init__(
@@ -47,14 +51,22 @@ class FisherfaceEnsemble:
         descriptor: Descriptor,
         face: FacePreparation,
         manifest: ModelManifest | None = None,
+        weights: Sequence[float] | None = None,
+        calibration: VoteCalibration | None = None,
     ) -> None:
         if not members:
             raise ValueError("an ensemble needs at least one member")
+        self.weights = np.ones(len(members)) if weights is None else np.array(weights, float)
+        if self.weights.shape != (len(members),) or not np.all(self.weights > 0):
+            raise ValueError(f"{len(members)} members need as many positive weights")
+        self.calibration = calibration
         self.members = tuple(members)
         self.descriptor = descriptor
         self.face = face
         self.manifest = manifest
         self._label_of = dict(labels)
+        self._columns = {number: column for column, number in enumerate(sorted(self._label_of))}
+        self._collectors = [cv2.face.StandardCollector.create() for _ in members]
 
     @classmethod
     def load(cls, folder: str | Path) -> FisherfaceEnsemble:
@@ -70,7 +82,10 @@ class FisherfaceEnsemble:
             load_member(folder / file.path, descriptor.size, manifest.labels)
             for file in manifest.files
         ]
-        return cls(members, manifest.labels, descriptor, manifest.face, manifest)
+        weights, calibration = _vote_settings(manifest, folder)
+        return cls(
+            members, manifest.labels, descriptor, manifest.face, manifest, weights, calibration
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -87,34 +102,42 @@ class FisherfaceEnsemble:
 
     def predict_descriptor(self, vector: np.ndarray) -> Prediction:
         """Return the expression of a described face, (1, D) float."""
-        return count_votes(self.votes(vector), self.labels)
+        return count_votes(self.ballot(vector), self.labels, self.weights, self.calibration)
 
-    def votes(self, vector: np.ndarray) -> list[tuple[str, float]]:
-        """Return each member's label and its distance, in the order of the members.
+    def ballot(self, vector: np.ndarray) -> Ballot:
+        """Return what each member answers, and how near it finds every class.
 
         Args:
             vector: (1, D) float, a described face.
         """
-        answers = [member.predict(vector) for member in self.members]
-        return [(self._label_of[number], distance) for number, distance in answers]
+        choices = np.empty(len(self.members), int)
+        distances = np.full((len(self.members), len(self._columns)), np.inf)
+        for row, (member, collector) in enumerate(zip(self.members, self._collectors, strict=True)):
+            member.predict_collect(vector, collector)
+            choices[row] = self._columns[collector.getMinLabel()]
+            for number, distance in collector.getResults():
+                column = self._columns[number]
+                distances[row, column] = min(distances[row, column], distance)
+        return Ballot(choices, distances)
 
 
-def count_votes(votes: Sequence[tuple[str, float]], labels: Sequence[str]) -> Prediction:
-    """Return the mode of the votes; a tie goes to the label whose voters were nearest.
-
-    Args:
-        votes: label and distance of each voter, at least one.
-        labels: every label that could have been said.
-    """
-    counts = Counter(label for label, _ in votes)
-
-    def rank(label: str) -> tuple[int, float]:
-        distances = [distance for voted, distance in votes if voted == label]
-        return counts[label], -sum(distances) / len(distances)
-
-    winner = max(counts, key=rank)
-    scores = {label: counts[label] / len(votes) for label in labels}
-    return Prediction(winner, scores[winner], scores)
+def _vote_settings(
+    manifest: ModelManifest, folder: Path
+) -> tuple[list[float] | None, VoteCalibration | None]:
+    """Return the members' weights and the calibration of a manifest, None where it has none."""
+    weights, calibration = (manifest.settings.get(name) for name in ("weights", "calibration"))
+    path = folder / MANIFEST_NAME
+    if weights is not None:
+        try:
+            weights = [float(weight) for weight in weights]
+        except (TypeError, ValueError):
+            raise _unfit(path, f"weights {weights!r} are no numbers") from None
+        if len(weights) != len(manifest.files) or not all(0 < w < np.inf for w in weights):
+            raise _unfit(path, f"{len(manifest.files)} members need as many positive weights")
+    try:
+        return weights, VoteCalibration.from_mapping(calibration) if calibration else None
+    except ValueError as error:
+        raise _unfit(path, str(error)) from error
 
 
 def load_member(

@@ -125,6 +125,12 @@ def read_manifest(folder: str | Path, kind: str = "fisherfaces") -> ModelManifes
     return manifest
 
 
+def kind_of(folder: str | Path) -> str:
+    """Return which classifier the model of a folder is for; ModelError if it has no manifest."""
+    path = Path(folder) / MANIFEST_NAME
+    return str(_loaded(path, SHIPPED_KINDS[0]).get("kind"))
+
+
 def _file_content(file: ModelFile) -> dict[str, str]:
     return {"path": file.path, "sha256": file.sha256}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,14 @@ from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import SHIPPED_KINDS, ModelError, remedy
 from expression_ros.recognition.network_classifier import CNN, NetworkClassifier
-from expression_ros.recognition.vector_classifier import KINDS, VectorClassifier
+from expression_ros.recognition.vector_classifier import (
+    KINDS,
+    VectorClassifier,
+    checked_thresholds,
+)
+from expression_ros.recognition.vector_rules import RuleError
 from expression_ros.resources import ResourceError, models_path
+from expression_ros.vocabulary import canonical_label
 
 ONNX = "onnx"
 
@@ -24,21 +30,50 @@ _LOADERS: Mapping[str, Callable[[Path], Classifier]] = {
 CLASSIFIERS = tuple(_LOADERS)
 
 
-def load_classifier(name: str, folder: str | Path = "") -> Classifier:
+def load_classifier(name: str, folder: str | Path = "", thresholds: str = "") -> Classifier:
     """Load a classifier by name.
 
     Args:
         name: one of CLASSIFIERS.
         folder: where its model is; empty for the one shipped with the package.
+        thresholds: from which probability on a label is said, ``"surprise=0.4, anger=0.3"``, in
+            place of those of the model; for the classifiers on descriptors.
 
     Raises:
-        ModelError: there is no such classifier, or its model is missing, corrupt or unfit.
+        ModelError: there is no such classifier, its model is missing, corrupt or unfit, or the
+            thresholds are.
     """
     if name not in _LOADERS:
         raise ModelError(f"there is no classifier {name!r}; there are: {', '.join(CLASSIFIERS)}")
     if not folder:
         folder = _shipped_folder(name)
-    return _LOADERS[name](Path(folder))
+    classifier = _LOADERS[name](Path(folder))
+    if thresholds.strip():
+        if not isinstance(classifier, VectorClassifier):
+            raise ModelError(
+                f"classifier {name} has no threshold for each label; set min_confidence instead"
+            )
+        classifier.thresholds = parsed_thresholds(thresholds, classifier.labels)
+    return classifier
+
+
+def parsed_thresholds(text: str, labels: Sequence[str]) -> dict[str, float]:
+    """Return thresholds by label of a text like ``surprise=0.4, anger=0.3``.
+
+    Raises:
+        ModelError: it is not of this form, or names a label that cannot be said.
+    """
+    thresholds = {}
+    for part in text.replace(",", " ").split():
+        label, _, share = part.partition("=")
+        try:
+            thresholds[canonical_label(label)] = float(share)
+        except ValueError as error:
+            raise ModelError(f"{part!r} is no threshold like surprise=0.4 ({error})") from None
+    try:
+        return checked_thresholds(thresholds, labels)
+    except RuleError as error:
+        raise ModelError(str(error)) from error
 
 
 def _shipped_folder(name: str) -> Path:

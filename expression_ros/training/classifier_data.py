@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_crop
+from expression_ros.training.data_sets import load_split_faces
 from expression_ros.training.faces import DataError, FaceSet, report_progress
-from expression_ros.training.fer2013 import load_fer2013
+from expression_ros.training.prepared_set import recorded_preparation
 from expression_ros.vocabulary import EMOTIONS, FER2013_ORDER
 
 # FER2013's numbering first, so that models trained on it all number their classes alike.
@@ -28,12 +30,37 @@ class CropClassifier(Protocol):
 
 
 def load_labelled_faces(path: Path) -> tuple[FaceSet, FaceSet]:
-    """Return faces to train on and faces to test on.
+    """Return faces to train on and faces to test on, of any data set whose pictures are crops.
 
     Raises:
-        DataError: the file is missing or holds no labelled faces.
+        DataError: it is missing, holds no labelled faces, or its faces must be found first.
     """
-    return load_fer2013(path)
+    return load_split_faces(path)
+
+
+def face_preparation(arguments: argparse.Namespace, size: int) -> FacePreparation:
+    """Return how faces are cut out: as the prepared set says, or else as the arguments do.
+
+    A model answers badly on other crops than it was trained on, so what ``prepare`` did to detected
+    faces goes into the model's manifest.
+
+    Args:
+        arguments: with data, margin, light and, where there is one, level_by_eyes.
+        size: px, side of the faces that the model looks at.
+
+    Raises:
+        DataError: the light of the prepared faces was treated already.
+    """
+    recorded = recorded_preparation(arguments.data)
+    if recorded is not None:
+        if recorded.light != "none":
+            raise DataError(
+                f"{arguments.data} was prepared with --light {recorded.light}, which training "
+                "would do again: prepare it without, and give --light to train"
+            )
+        return replace(recorded, size=size, light=arguments.light)
+    level = getattr(arguments, "level_by_eyes", False)
+    return FacePreparation(size, arguments.margin, arguments.light, level)
 
 
 def naming_files(

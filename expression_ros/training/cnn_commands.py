@@ -20,6 +20,7 @@ from expression_ros.training.classifier_data import (
     CropClassifier,
     at_most,
     class_numbers,
+    face_preparation,
     load_labelled_faces,
     naming_files,
     share_right,
@@ -36,8 +37,9 @@ def add_cnn_parser(kinds: Any) -> None:
     parser = kinds.add_parser(
         CNN, help="a convolutional network (training needs torch and onnx, running it only OpenCV)"
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="FILE",
-                        help="labelled faces: fer2013.npz or .csv")  # fmt: skip
+    parser.add_argument("--data", type=Path, required=True, metavar="PATH",
+                        help="labelled faces: fer2013.npz or .csv, or what expression-ros prepare "
+                        "wrote")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("models") / CNN,
                         help="model folder to write (default: %(default)s)")  # fmt: skip
     parser.add_argument("--network", choices=NETWORKS, default="compact",
@@ -126,7 +128,7 @@ def _train(train: FaceSet, arguments: argparse.Namespace) -> None:
     }
     if watched:
         facts["held_out_accuracy"] = round(training.accuracy(*watched), 4)
-    face = FacePreparation(training.size, arguments.margin, arguments.light)
+    face = face_preparation(arguments, training.size)
     training.export(arguments.output, face, facts)
     if not arguments.checkpoint:
         checkpoint.unlink()

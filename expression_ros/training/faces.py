@@ -44,10 +44,20 @@ class FaceSet:
         """Return the faces mirrored left to right: an expression stays the same."""
         return FaceSet(np.ascontiguousarray(self.images[:, :, ::-1]), self.labels)
 
+    def take(self, which: np.ndarray) -> FaceSet:
+        """Return the faces of a mask or of an index array."""
+        return FaceSet(self.images[which], self.labels[which])
+
+    def plus(self, other: FaceSet) -> FaceSet:
+        """Return these faces and then the other ones, of the same size."""
+        return FaceSet(
+            np.concatenate([self.images, other.images]),
+            np.concatenate([self.labels, other.labels]),
+        )
+
     def only(self, labels: set[str]) -> FaceSet:
         """Return the faces with one of these labels."""
-        keep = np.isin(self.labels, sorted(labels))
-        return FaceSet(self.images[keep], self.labels[keep])
+        return self.take(np.isin(self.labels, sorted(labels)))
 
 
 def prepare_faces(images: np.ndarray, preparation: FacePreparation) -> np.ndarray:

@@ -29,7 +29,7 @@ __all__ = ["FisherfaceSettings", "train_fisherfaces"]
 
 
 @dataclass
-class _Moments:
+class Moments:
     """Sums over a fold: how many of each group, their sum, and all products of two features."""
 
     counts: np.ndarray  # (G,)
@@ -61,24 +61,18 @@ def train_fisherfaces(
         ValueError: there are fewer than two classes, or fewer faces of one than folds.
     """
     settings = settings or FisherfaceSettings()
-    counts = np.bincount(numbers)
-    if len(counts) < 2 or counts.min() < settings.folds:
-        raise ValueError(
-            f"training needs two classes or more with {settings.folds} faces or more each, "
-            f"not {counts.tolist()}"
-        )
+    refuse_too_few(numbers, settings)
     rng = np.random.default_rng(settings.seed)
     pairs = np.arange(len(vectors)) if pairs is None else pairs
     folds = rng.integers(settings.folds, size=int(pairs.max()) + 1)[pairs]
-    centre = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    basis = _principal_components(vectors, centre, settings.components, progress)
-    vectors = _projected(vectors, centre, basis)
+    space = component_space(vectors, settings.components, progress)
+    vectors = space.project(vectors)
     groups, class_of_group = _groups(vectors, numbers, settings, progress)
     moments = []
     for fold in range(settings.folds):
         progress(f"sums of fold {fold + 1} of {settings.folds}")
         inside = folds == fold
-        moments.append(_moments(vectors[inside], groups[inside], len(class_of_group)))
+        moments.append(class_moments(vectors[inside], groups[inside], len(class_of_group)))
     # Every choice of left out folds is used once before one comes again: no two members alike.
     choices = list(combinations(range(settings.folds), settings.left_out))
     order = rng.permutation(len(choices))
@@ -87,49 +81,81 @@ def train_fisherfaces(
         progress(f"model {member + 1} of {settings.members}")
         left_out = choices[order[member % len(choices)]]
         kept = [fold for fold in range(settings.folds) if fold not in left_out]
-        size = max(len(class_of_group), round(settings.feature_share * basis.shape[1]))
-        features = np.sort(rng.permutation(basis.shape[1])[:size])
-        member_model = _member([moments[k] for k in kept], features, class_of_group, settings)
-        models.append(_in_descriptor_space(member_model, basis, centre))
+        features = random_features(space.size, settings.feature_share, len(class_of_group), rng)
+        model = discriminant_member([moments[k] for k in kept], features, class_of_group, settings)
+        models.append(space.in_descriptor_space(model))
     return models
+
+
+def refuse_too_few(numbers: np.ndarray, settings: FisherfaceSettings) -> None:
+    """Raise ValueError unless there are two classes, with as many faces each as there are folds."""
+    counts = np.bincount(numbers)
+    if len(counts) < 2 or counts.min() < settings.folds:
+        raise ValueError(
+            f"training needs two classes or more with {settings.folds} faces or more each, "
+            f"not {counts.tolist()}"
+        )
+
+
+def random_features(
+    count: int, share: float, least: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the sorted indices of a random share of ``count`` features, ``least`` at least."""
+    return np.sort(rng.permutation(count)[: max(least, round(share * count))])
 
 
 _CHUNK = 4096  # vectors handled at once, so that no second copy of all of them is needed
 
 
-def _principal_components(
-    vectors: np.ndarray, centre: np.ndarray, count: int, progress: Callable[[str], None]
-) -> np.ndarray:
-    """Return the first ``count`` principal components as columns, (D, count) float32."""
+@dataclass(frozen=True)
+class ComponentSpace:
+    """The first principal components of descriptors.
+
+    Attributes:
+        centre: (D,) float32, mean of the descriptors.
+        basis: (D, K) float32, components as columns.
+    """
+
+    centre: np.ndarray
+    basis: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """How many components there are, K."""
+        return int(self.basis.shape[1])
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """Return (N, D) descriptors in the components, (N, K) float32."""
+        starts = range(0, len(vectors), _CHUNK)
+        return np.concatenate([(vectors[k : k + _CHUNK] - self.centre) @ self.basis
+                               for k in starts])  # fmt: skip
+
+    def in_descriptor_space(self, model: FisherfaceModel) -> FisherfaceModel:
+        """Return a model of the components as one of whole descriptors, rounded."""
+        return FisherfaceModel(
+            self.centre + self.basis @ model.mean,
+            self.basis @ model.eigenvectors,
+            model.eigenvalues,
+            model.projections,
+            model.numbers,
+        ).rounded()
+
+
+def component_space(
+    vectors: np.ndarray, count: int, progress: Callable[[str], None]
+) -> ComponentSpace:
+    """Return the first ``count`` principal components of (N, D) float32 descriptors."""
+    centre = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     size = vectors.shape[1]
     if count >= size:
-        return np.eye(size, dtype=np.float32)
+        return ComponentSpace(centre, np.eye(size, dtype=np.float32))
     progress(f"{count} principal components of {size} numbers")
     covariance = np.zeros((size, size))
     for k in range(0, len(vectors), _CHUNK):
         part = vectors[k : k + _CHUNK] - centre
         covariance += part.T @ part
     _, components = linalg.eigh(covariance, subset_by_index=(size - count, size - 1))
-    return components[:, ::-1].astype(np.float32)
-
-
-def _projected(vectors: np.ndarray, centre: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Return the vectors in the principal components, (N, components) float32."""
-    parts = [(vectors[k : k + _CHUNK] - centre) @ basis for k in range(0, len(vectors), _CHUNK)]
-    return np.concatenate(parts)
-
-
-def _in_descriptor_space(
-    model: FisherfaceModel, basis: np.ndarray, centre: np.ndarray
-) -> FisherfaceModel:
-    """Return a model of the principal components as one of whole descriptors, rounded."""
-    return FisherfaceModel(
-        centre + basis @ model.mean,
-        basis @ model.eigenvectors,
-        model.eigenvalues,
-        model.projections,
-        model.numbers,
-    ).rounded()
+    return ComponentSpace(centre, components[:, ::-1].astype(np.float32))
 
 
 def _groups(
@@ -158,15 +184,16 @@ def _groups(
     return groups, np.repeat(np.arange(classes), settings.clusters)
 
 
-def _moments(centred: np.ndarray, groups: np.ndarray, group_count: int) -> _Moments:
+def class_moments(centred: np.ndarray, groups: np.ndarray, group_count: int) -> Moments:
+    """Return the sums over (N, K) vectors of (N,) groups."""
     sums = np.zeros((group_count, centred.shape[1]))
     for group in range(group_count):
         sums[group] = centred[groups == group].sum(axis=0, dtype=np.float64)
-    return _Moments(np.bincount(groups, minlength=group_count), sums, centred.T @ centred)
+    return Moments(np.bincount(groups, minlength=group_count), sums, centred.T @ centred)
 
 
-def _member(
-    moments: list[_Moments],
+def discriminant_member(
+    moments: list[Moments],
     features: np.ndarray,
     class_of_group: np.ndarray,
     settings: FisherfaceSettings,

@@ -24,6 +24,7 @@ from expression_ros.training.classifier_data import (
     CropClassifier,
     at_most,
     class_numbers,
+    face_preparation,
     load_labelled_faces,
     naming_files,
     share_right,
@@ -108,7 +109,7 @@ def train_vector_classifier(arguments: argparse.Namespace) -> int:
     if arguments.limit:
         train = at_most(train, arguments.limit, arguments.seed)
     size = _LANDMARK_SIDE if arguments.descriptor == "landmarks" else FacePreparation.size
-    face = FacePreparation(size=size, margin=arguments.margin, light=arguments.light)
+    face = face_preparation(arguments, size)
     arguments.output.mkdir(parents=True, exist_ok=True)
     descriptor = _new_descriptor(arguments, face)
     report_progress(f"{len(train):,} faces to train on, {len(test):,} to test on")
@@ -160,8 +161,9 @@ def train_vector_classifier(arguments: argparse.Namespace) -> int:
 
 def _parser(kinds: Any, kind: str, text: str) -> argparse.ArgumentParser:
     parser = kinds.add_parser(kind, help=text)
-    parser.add_argument("--data", type=Path, required=True, metavar="FILE",
-                        help="labelled faces: fer2013.npz or .csv")  # fmt: skip
+    parser.add_argument("--data", type=Path, required=True, metavar="PATH",
+                        help="labelled faces: fer2013.npz or .csv, or what expression-ros prepare "
+                        "wrote")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("models") / kind,
                         help="model folder to write (default: %(default)s)")  # fmt: skip
     parser.add_argument("--limit", type=_at_least_one, default=None, metavar="N",

@@ -1,0 +1,123 @@
+"""How an ensemble's answers become one label, with a score that is right that often.
+
+The label is the mode of the answers. The share of votes alone says little: the members learnt from
+mostly the same faces and are often wrong together. So the scores also look at how much nearer each
+class is, with two weights fitted on faces that nothing was trained on (a logistic calibration in
+the manner of Platt, 1999, and Guo et al., 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from expression_ros.recognition.classifier import Prediction
+from expression_ros.recognition.scores import softmax
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What M members answer about one face, with C classes to choose from.
+
+    Attributes:
+        choices: (M,) int, the column of the class that each member says.
+        distances: (M, C) float64, from the face to the nearest projection of each class; inf where
+            a member does not know the class.
+    """
+
+    choices: np.ndarray
+    distances: np.ndarray
+
+    def shares(self, weights: np.ndarray) -> np.ndarray:
+        """Return (C,) shares of the votes, adding to 1, of members with (M,) weights."""
+        counts = np.bincount(self.choices, weights, minlength=self.distances.shape[1])
+        return counts / counts.sum()
+
+    def winner(self, weights: np.ndarray) -> int:
+        """Return the column of the mode; a tie goes to the class whose voters were nearest."""
+        shares = self.shares(weights)
+        tied = np.flatnonzero(shares >= shares.max() - 1e-9)
+        if len(tied) == 1:
+            return int(tied[0])
+        nearest = self.distances.min(axis=1)
+        return int(min(tied, key=lambda column: nearest[self.choices == column].mean()))
+
+
+@dataclass(frozen=True)
+class VoteCalibration:
+    """Two weights that turn votes and distances into probabilities.
+
+    Attributes:
+        distance: weight of the mean of -d^2 / 2, the log-likelihood of a class as a member sees it.
+        share: weight of the share of votes.
+    """
+
+    distance: float
+    share: float
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ValueError(f"calibration weight {name} must be a number, not {value!r}")
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"calibration weight {name} must be 0 or more, not {value!r}")
+
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> VoteCalibration:
+        """Return the calibration that ``as_mapping`` wrote; ValueError if it is none."""
+        if not isinstance(settings, Mapping) or set(settings) != {"distance", "share"}:
+            raise ValueError("the calibration needs the two weights 'distance' and 'share'")
+        return cls(**settings)
+
+    def as_mapping(self) -> dict[str, float]:
+        """Return the weights as plain values, fit for YAML."""
+        return asdict(self)
+
+    def probabilities(self, evidence: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return (N, C) probabilities.
+
+        Args:
+            evidence: (N, C), see ``evidence_of``.
+            shares: (N, C), shares of the votes.
+        """
+        return softmax(self.distance * evidence + self.share * shares)
+
+
+def evidence_of(ballot: Ballot, weights: np.ndarray) -> np.ndarray:
+    """Return (C,) means over the members of -d^2 / 2; -1e6 for classes that nobody knows."""
+    square = np.minimum(ballot.distances**2, 2e6)
+    return -0.5 * np.average(square, axis=0, weights=weights)
+
+
+def count_votes(
+    ballot: Ballot,
+    labels: Sequence[str],
+    weights: np.ndarray | None = None,
+    calibration: VoteCalibration | None = None,
+) -> Prediction:
+    """Return what the ensemble says.
+
+    Args:
+        ballot: the answers of the members.
+        labels: C labels, one per column.
+        weights: (M,) of the members, positive; all alike when left out.
+        calibration: how scores are computed; they are the shares of votes when left out.
+    """
+    weights = np.ones(len(ballot.choices)) if weights is None else weights
+    shares = ballot.shares(weights)
+    winner = ballot.winner(weights)
+    scores = shares
+    if calibration is not None:
+        evidence = evidence_of(ballot, weights)
+        scores = calibration.probabilities(evidence[None], shares[None])[0]
+        # Where distances and votes disagree the two are about equal, and the mode has the say:
+        # whoever smooths the scores over time must come to the same label.
+        best = int(np.argmax(scores))
+        scores[[winner, best]] = scores[[best, winner]]
+    by_label = {label: float(score) for label, score in zip(labels, scores, strict=True)}
+    votes = {label: float(share) for label, share in zip(labels, shares, strict=True)}
+    return Prediction(labels[winner], by_label[labels[winner]], by_label, votes)

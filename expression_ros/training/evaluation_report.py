@@ -1,0 +1,238 @@
+"""What an evaluation leaves behind: values for JSON, tables, and a report with pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from expression_ros.training.evaluation import evaluate
+from expression_ros.training.evaluation_plots import (
+    save_calibration,
+    save_confusion,
+    save_coverage,
+)
+from expression_ros.training.labelled_pictures import DataSet, count_by_reason
+from expression_ros.training.measurement import Measurement
+from expression_ros.training.reliability import (
+    calibration_bins,
+    coverage_curve,
+    expected_calibration_error,
+)
+from expression_ros.vocabulary import EMOTIONS
+
+REPORT_NAME = "report.md"
+FIGURES_NAME = "evaluation.json"
+
+
+def figures_of(result: Measurement, data: DataSet) -> dict[str, Any]:
+    """Return all figures of a measurement, fit for JSON; docs/evaluation.md explains each.
+
+    Args:
+        result: with at least one face.
+        data: what was measured on.
+    """
+    labels = tuple(label for label in EMOTIONS if label in {*result.labels, *result.truth})
+    scores = evaluate(result.truth, [p.label for p in result.said], labels)
+    figures: dict[str, Any] = {
+        "data": data.name,
+        "n": len(result.truth),
+        "n_no_face": len(result.no_face),
+        "n_unreadable": len(result.unreadable),
+        "n_cannot_say": sum(result.cannot_say.values()),
+        "cannot_say": dict(result.cannot_say),
+        "dropped": count_by_reason(data.dropped),
+        "accuracy": scores.accuracy,
+        "macro_f1": scores.macro_f1,
+        "per_class": {
+            label: asdict(score) for label, score in scores.per_label.items() if score.faces
+        },
+        "labels": list(labels),
+        "confusion": scores.confusion.tolist(),
+        "ece": expected_calibration_error(result.scores, result.right),
+        "by_min_confidence": [
+            {**asdict(row), "right": None if np.isnan(row.right) else row.right}
+            for row in coverage_curve(result.scores, result.right)
+        ],
+        "latency_ms": _milliseconds(result.latency_s),
+    }
+    if result.detection_s:
+        figures["detection_ms"] = _milliseconds(result.detection_s)
+    return figures
+
+
+def _milliseconds(seconds: Sequence[float]) -> dict[str, float]:
+    return {
+        "median": 1000 * float(np.median(seconds)),
+        "p95": 1000 * float(np.percentile(seconds, 95)),
+    }
+
+
+def summary(figures: Mapping[str, Any]) -> str:
+    """Return the figures as text for a terminal."""
+    head = (
+        f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}, "
+        f"calibration error {figures['ece']:.3f}"
+    )
+    tables = (_aligned(_per_class_rows(figures)), _aligned(_confusion_rows(figures)))
+    return "\n".join([head, *_counts(figures), *(f"\n{text}" for text in tables)])
+
+
+def _counts(figures: Mapping[str, Any]) -> list[str]:
+    """Return lines about what was judged, what was not and why, and how long it took."""
+    lines = [f"{figures['n']:,} faces judged"]
+    if "detection_ms" in figures:
+        lines.append(f"{figures['n_no_face']:,} pictures without exactly one face")
+    if figures["n_unreadable"]:
+        lines.append(f"{figures['n_unreadable']:,} unreadable pictures")
+    for label, count in figures["cannot_say"].items():
+        lines.append(f"{count:,} labelled {label}, which the model cannot say: not counted")
+    for reason, count in figures["dropped"].items():
+        lines.append(f"{count:,} dropped: {reason}")
+    for key, what in (("detection_ms", "to find the face of a picture"),
+                      ("latency_ms", "to read a face")):  # fmt: skip
+        if key in figures:
+            lines.append(f"{figures[key]['median']:.1f} ms {what} (median), "
+                         f"{figures[key]['p95']:.1f} ms (95th percentile)")  # fmt: skip
+    return lines
+
+
+def _per_class_rows(figures: Mapping[str, Any]) -> list[list[str]]:
+    rows = [["", "precision", "recall", "F1", "faces"]]
+    for label, s in figures["per_class"].items():
+        shares = [f"{s[key]:.2f}" for key in ("precision", "recall", "f1")]
+        rows.append([label, *shares, f"{s['faces']:,}"])
+    return rows
+
+
+def _confusion_rows(figures: Mapping[str, Any]) -> list[list[str]]:
+    """Return the confusion matrix without the rows that have no faces."""
+    labels = figures["labels"]
+    rows = [["true, said", *labels]]
+    for label, counts in zip(labels, figures["confusion"], strict=True):
+        if any(counts):
+            rows.append([label, *(f"{count:,}" for count in counts)])
+    return rows
+
+
+def comparison(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the figures of several classifiers, by name, as one Markdown table."""
+    head = ["", "accuracy", "macro F1", "calibration error", "faces", "no face", "not counted",
+            "ms a face", "p95"]  # fmt: skip
+    body = [
+        [name, f"{f['accuracy']:.4f}", f"{f['macro_f1']:.4f}", f"{f['ece']:.3f}", f"{f['n']:,}",
+         f"{f['n_no_face']:,}", f"{f['n_cannot_say']:,}", f"{f['latency_ms']['median']:.1f}",
+         f"{f['latency_ms']['p95']:.1f}"]
+        for name, f in rows.items()
+    ]  # fmt: skip
+    recalls = [["recall", *(label for label in EMOTIONS
+                            if any(label in f["per_class"] for f in rows.values()))]]  # fmt: skip
+    for name, f in rows.items():
+        known = f["per_class"]
+        recalls.append(
+            [name, *(f"{known[k]['recall']:.2f}" if k in known else "-" for k in recalls[0][1:])]
+        )
+    return f"{_markdown([head, *body])}\n\n{_markdown(recalls)}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as columns for a terminal: the first to the left, numbers to the right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = []
+    for first, *others in rows:
+        cells = [cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows, the first of them the head, as a Markdown table that is aligned as text too."""
+    widths = [max(3, *(len(row[k]) for row in rows)) for k in range(len(rows[0]))]
+    lines = []
+    for first, *others in rows:
+        cells = [cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True)]
+        lines.append("| " + " | ".join([first.ljust(widths[0]), *cells]) + " |")
+    rule = ["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])]
+    lines.insert(1, "| " + " | ".join(rule) + " |")
+    return "\n".join(lines)
+
+
+def write_report(
+    folder: Path, figures: Mapping[str, Any], result: Measurement, title: str, command: str
+) -> None:
+    """Write report.md, evaluation.json, confusion.png, calibration.png and coverage.png.
+
+    Args:
+        folder: made if it is not there.
+        figures: of ``figures_of``.
+        result: what they are of.
+        title: names classifier and data.
+        command: that was given, without paths of the machine.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / FIGURES_NAME, figures)
+    counts = np.array(figures["confusion"])
+    save_confusion(folder / "confusion.png", counts, figures["labels"], title)
+    bins = calibration_bins(result.scores, result.right)
+    save_calibration(folder / "calibration.png", bins, figures["ece"], title)
+    save_coverage(folder / "coverage.png", coverage_curve(result.scores, result.right), title)
+    (folder / REPORT_NAME).write_text(_report(figures, title, command), encoding="utf-8")
+
+
+def write_json(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON; OSError if the file cannot be written."""
+    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _report(figures: Mapping[str, Any], title: str, command: str) -> str:
+    main = [["", ""], ["accuracy", f"{figures['accuracy']:.4f}"],
+            ["macro F1", f"{figures['macro_f1']:.4f}"],
+            ["expected calibration error, 15 bins", f"{figures['ece']:.3f}"]]  # fmt: skip
+    coverage = [["min_confidence", "said", "of these right"]]
+    for row in figures["by_min_confidence"]:
+        right = "-" if row["right"] is None else f"{row['right']:.2f}"
+        coverage.append([f"{row['threshold']:.2f}", f"{row['said']:.2f}", right])
+    counts = "\n".join(f"* {line}" for line in _counts(figures))
+    return f"""\
+# {title}
+
+    {command}
+
+{_markdown(main)}
+
+{counts}
+
+## By label
+
+{_markdown(_per_class_rows(figures))}
+
+A row of the confusion matrix is a true label, a column what was said; the picture has shares of
+each row as well.
+
+{_markdown(_confusion_rows(figures))}
+
+![confusion matrix](confusion.png)
+
+## Calibration
+
+Each bar is the share of right answers among those with such a score. On the line, scores are right
+as often as they say. The expected calibration error is the mean distance from it, over 15 bins of
+equal width, weighed by their answers (Guo et al., "On calibration of modern neural networks", 2017).
+
+![reliability diagram](calibration.png)
+
+## What is left above a score
+
+What is said when nothing below `min_confidence` is, and how much of that is right.
+
+{_markdown(coverage)}
+
+![coverage](coverage.png)
+"""

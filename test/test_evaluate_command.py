@@ -1,0 +1,164 @@
+"""``expression-ros evaluate``: figures of classifiers on labelled pictures."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from generated_faces import drawn_faces, write_drawn_fer2013
+
+from expression_ros.cli import main
+from expression_ros.recognition.classifier import Prediction
+from expression_ros.recognition.face_preparation import FacePreparation
+from expression_ros.training.evaluation_report import comparison, figures_of, table
+from expression_ros.training.labelled_pictures import CROPPED, DETECT, DataSet, LabelledPicture
+from expression_ros.training.measurement import measure
+
+
+def run(*words: object) -> int:
+    return main(["evaluate", *(str(word) for word in words)])
+
+
+class Guesser:
+    """Says happiness of bright faces and neutral of dark ones, and how sure it is of each."""
+
+    labels = ("happiness", "neutral")
+    face = FacePreparation(size=48)
+
+    def predict(self, face: np.ndarray) -> Prediction:
+        bright = float(face.mean()) / 255
+        scores = {"happiness": bright, "neutral": 1 - bright}
+        label = max(scores, key=scores.__getitem__)
+        return Prediction(label, scores[label], scores)
+
+    def read(self, grey_frame: np.ndarray, box) -> Prediction:
+        x, y, w, h = box
+        return self.predict(grey_frame[y : y + h, x : x + w])
+
+
+def picture(label: str, grey: int, source: str = "a.png") -> LabelledPicture:
+    return LabelledPicture(source, label, lambda: np.full((48, 48), grey, np.uint8))
+
+
+def data_of(*pictures: LabelledPicture, faces: str = CROPPED) -> DataSet:
+    return DataSet("made up", pictures, [], faces)
+
+
+def test_figures_by_hand():
+    data = data_of(
+        picture("happiness", 230), picture("happiness", 77), picture("neutral", 26),
+        picture("neutral", 26), picture("anger", 26),
+    )  # fmt: skip
+    figures = figures_of(measure(Guesser(), data, CROPPED), data)
+    assert (figures["n"], figures["n_no_face"], figures["n_unreadable"]) == (4, 0, 0)
+    assert figures["accuracy"] == 0.75
+    assert figures["cannot_say"] == {"anger": 1}  # reported, not counted against it
+    assert figures["labels"] == ["neutral", "happiness"]
+    assert figures["confusion"] == [[2, 0], [1, 1]]
+    assert figures["per_class"]["neutral"]["precision"] == pytest.approx(2 / 3)
+    assert figures["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+    # Said with 0.9, 0.7 and twice 0.9; the 0.7 is wrong.
+    assert figures["ece"] == pytest.approx((3 * 0.1 + 0.7) / 4, abs=0.01)
+    by_threshold = {row["threshold"]: row for row in figures["by_min_confidence"]}
+    assert by_threshold[0.8]["said"] == 0.75 and by_threshold[0.8]["right"] == 1.0
+    assert by_threshold[0.95]["right"] is None  # nothing is said: no share, and no NaN in the JSON
+    assert 0 < figures["latency_ms"]["median"] <= figures["latency_ms"]["p95"]
+    json.loads(json.dumps(figures, allow_nan=False))
+
+
+def test_picture_without_a_face_and_unreadable_one_are_counted(astronaut, tmp_path):
+    folder = tmp_path / "smiling"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "portrait.png"), astronaut)
+    cv2.imwrite(str(folder / "wall.png"), np.full((200, 200), 128, np.uint8))
+    (folder / "broken.png").write_bytes(b"no picture")
+    report = tmp_path / "scores.json"
+    assert run("--data", tmp_path, "--faces", "detect", "--json", report) == 0
+    figures = json.loads(report.read_text())
+    assert (figures["n"], figures["n_no_face"], figures["n_unreadable"]) == (1, 1, 1)
+    assert figures["accuracy"] == 1.0 and figures["per_class"]["happiness"]["recall"] == 1.0
+    assert figures["detection_ms"]["median"] > 0
+
+
+def test_all_keys_and_the_report(tmp_path, capsys):
+    data = write_drawn_fer2013(tmp_path / "fer2013.npz", 30, 12)
+    json_file, report = tmp_path / "scores.json", tmp_path / "report"
+    assert run("--data", data, "--json", json_file, "--report", report) == 0
+    figures = json.loads(json_file.read_text())
+    assert {
+        "n", "n_no_face", "accuracy", "macro_f1", "per_class", "confusion", "labels", "ece",
+        "latency_ms",
+    } <= set(figures)  # fmt: skip
+    assert figures["n"] == len(drawn_faces(12, seed=1)[0])  # the test split alone
+    assert json.loads((report / "evaluation.json").read_text()) == figures
+    for name in ("confusion", "calibration", "coverage"):
+        drawn = cv2.imread(str(report / f"{name}.png"))
+        assert drawn is not None and drawn.shape[0] > 300 and drawn.std() > 5
+    page = (report / "report.md").read_text()
+    assert f"accuracy {figures['accuracy']:.4f}" in page and str(tmp_path) not in page
+    assert f"accuracy {figures['accuracy']:.4f}" in capsys.readouterr().out
+
+
+def test_classifiers_side_by_side(tmp_path, capsys):
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
+    data, model = write_drawn_fer2013(tmp_path / "fer2013.npz", 60, 20), tmp_path / "mine"
+    assert main(["train", "knn", "--data", str(data), "--output", str(model),
+                 "--components", "20"]) == 0  # fmt: skip
+    capsys.readouterr()
+    json_file = tmp_path / "both.json"
+    words = ("--data", data, "--compare", f"fisherfaces,drawn={model},{model}", "--json", json_file)
+    assert run(*words, "--report", tmp_path / "report") == 0
+    out = capsys.readouterr().out
+    figures = json.loads(json_file.read_text())
+    assert list(figures) == ["fisherfaces", "drawn", "mine"]
+    assert figures["drawn"]["classifier"] == "knn"
+    assert figures["drawn"]["accuracy"] == figures["mine"]["accuracy"] > 0.9
+    for name, row in figures.items():
+        assert f"| {name}" in out and f"{row['accuracy']:.4f}" in out
+    assert (tmp_path / "report" / "drawn" / "confusion.png").is_file()
+    assert (tmp_path / "report" / "comparison.md").read_text().count("\n|") == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--data", "/nowhere.npz"), "/nowhere.npz: no such file"),
+        (("--data", "DATA", "--model", "/nowhere"), "/nowhere is neither a classifier"),
+        (("--data", "DATA", "--compare", "fisherfaces,hal9000"), "hal9000 is neither a classifier"),
+        (("--data", "DATA", "--classifier", "knn"), "no model of classifier knn is shipped"),
+        (("--data", "DATA", "--split", "validation"), "has no split validation, but train, test"),
+        (("--data", "DATA", "--classifier", "svm", "--compare", "fisherfaces"), "not both"),
+        (("--data", "DATA", "--json", "/nowhere/scores.json"), "/nowhere/scores.json: No such"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, capsys, words, message):
+    data = write_drawn_fer2013(tmp_path / "fer2013.npz", 30, 12)
+    assert run(*(data if word == "DATA" else word for word in words)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("expression-ros: ") and message in error
+
+
+def test_data_without_any_face_is_one_line(tmp_path, capsys):
+    (tmp_path / "happy").mkdir()
+    cv2.imwrite(str(tmp_path / "happy" / "wall.png"), np.full((200, 200), 128, np.uint8))
+    assert run("--data", tmp_path, "--faces", "detect") == 2
+    assert "no face to judge; 1 without exactly one face" in capsys.readouterr().err
+
+
+def test_detected_faces_are_read_with_their_surroundings(astronaut):
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    data = data_of(LabelledPicture("a.png", "neutral", lambda: grey), faces=DETECT)
+    result = measure(Guesser(), data, DETECT)
+    assert len(result.said) == len(result.detection_s) == 1
+
+
+def test_tables_are_aligned():
+    rows = table([("", "a"), ("long name", "1")]).splitlines()
+    assert rows == ["|           | a |", "|-----------|---|", "| long name | 1 |"]
+    figures = {"accuracy": 0.5, "macro_f1": 0.4, "ece": 0.1, "n": 1000,
+               "latency_ms": {"median": 2.0}}  # fmt: skip
+    assert "| x | 0.5000   | 0.4000   | 0.100             | 1,000 | 2.0       |" in comparison(
+        {"x": figures}
+    )
