@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
-from generated_faces import drawn_faces, write_drawn_fer2013
+from generated_faces import drawn_faces, write_drawn_fer2013, write_linear_onnx
 
 from expression_ros.cli import main
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import FacePreparation
+from expression_ros.resources import models_path
 from expression_ros.training.evaluation_report import comparison, figures_of, table
 from expression_ros.training.labelled_pictures import CROPPED, DETECT, DataSet, LabelledPicture
 from expression_ros.training.measurement import measure
@@ -118,7 +120,7 @@ def test_classifiers_side_by_side(tmp_path, capsys):
     for name, row in figures.items():
         assert f"| {name}" in out and f"{row['accuracy']:.4f}" in out
     assert (tmp_path / "report" / "drawn" / "confusion.png").is_file()
-    assert (tmp_path / "report" / "comparison.md").read_text().count("\n|") == 5
+    assert (tmp_path / "report" / "comparison.md").read_text().count("\n|") == 10
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_classifiers_side_by_side(tmp_path, capsys):
         (("--data", "DATA", "--classifier", "knn"), "no model of classifier knn is shipped"),
         (("--data", "DATA", "--split", "validation"), "has no split validation, but train, test"),
         (("--data", "DATA", "--classifier", "svm", "--compare", "fisherfaces"), "not both"),
-        (("--data", "DATA", "--json", "/nowhere/scores.json"), "/nowhere/scores.json: No such"),
+        (("--data", "DATA", "--json", "/nowhere/scores.json"), "there is no folder /nowhere"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, capsys, words, message):
@@ -158,7 +160,112 @@ def test_tables_are_aligned():
     rows = table([("", "a"), ("long name", "1")]).splitlines()
     assert rows == ["|           | a |", "|-----------|---|", "| long name | 1 |"]
     figures = {"accuracy": 0.5, "macro_f1": 0.4, "ece": 0.1, "n": 1000,
-               "latency_ms": {"median": 2.0}}  # fmt: skip
-    assert "| x | 0.5000   | 0.4000   | 0.100             | 1,000 | 2.0       |" in comparison(
-        {"x": figures}
-    )
+               "latency_ms": {"median": 2.0, "p95": 3.0}, "n_no_face": 4, "n_cannot_say": 5,
+               "per_class": {"happiness": {"recall": 0.75}}}  # fmt: skip
+    text = comparison({"x": figures})
+    assert "| x | 0.5000   | 0.4000   | 0.100             | 1,000 | 2.0       | 3.0 | 4 " in text
+    assert "| x      | 0.75      |" in text
+
+
+def said(figures: dict) -> list[str]:
+    """Return the labels said, one per face."""
+    columns = zip(figures["labels"], zip(*figures["confusion"], strict=True), strict=True)
+    return [label for label, column in columns for _ in range(sum(column))]
+
+
+def test_the_same_photo_gets_the_label_that_predict_gives(astronaut, tmp_path, capsys):
+    folder = tmp_path / "data" / "neutral"  # a wrong label, or one would not see who said it
+    folder.mkdir(parents=True)
+    for name, photo in (("a", astronaut), ("b", astronaut[:, ::-1]), ("c", astronaut // 2)):
+        cv2.imwrite(str(folder / f"{name}.png"), photo)
+    photos = sorted(str(photo) for photo in folder.iterdir())
+    assert main(["predict", "--json", *photos]) == 0
+    predicted = [r["faces"][0]["label"] for r in json.loads(capsys.readouterr().out)]
+    report = tmp_path / "scores.json"
+    assert run("--data", tmp_path / "data", "--json", report) == 0
+    figures = json.loads(report.read_text())
+    assert figures["faces"] == "detect" and figures["split"] == "all"
+    assert sorted(said(figures)) == sorted(predicted)
+
+
+def test_folders_by_any_alias_and_a_label_the_model_cannot_say(tmp_path, capsys):
+    names = ("smiling", "Happy", "SURPRISED", "scared", "contemptuous", "CO")
+    faces, _ = drawn_faces(len(names))
+    for name, face in zip(names, faces, strict=True):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "data" / name / "face.png"), face)
+    report = tmp_path / "scores.json"
+    assert run("--data", tmp_path / "data", "--json", report) == 0
+    figures = json.loads(report.read_text())
+    assert {label: s["faces"] for label, s in figures["per_class"].items()} == {
+        "fear": 1, "happiness": 2, "surprise": 1,
+    }  # fmt: skip
+    assert figures["n"] == sum(map(sum, figures["confusion"])) == 4
+    assert figures["cannot_say"] == {"contempt": 2} and "contempt" not in figures["labels"]
+    assert "2 labelled contempt, which the model cannot say" in capsys.readouterr().out
+
+
+def test_what_was_dropped_is_counted_and_damage_is_named(tmp_path, capsys):
+    data = tmp_path / "fer2013.npz"
+    images, _ = drawn_faces(12)
+    split = np.repeat([0, 1], [6, 6])
+    labels = np.array([3, 4, 5] * 4)
+    labels[11] = 9  # FER2013 has 0 to 6
+    copies = np.arange(12) == 7
+    np.savez(data, images=images, labels=labels, split=split, duplicate_of_train=copies)
+    report = tmp_path / "scores.json"
+    assert run("--data", data, "--json", report) == 0
+    figures = json.loads(report.read_text())
+    assert figures["n"] == 4 and figures["split"] == "test"
+    assert figures["dropped"] == {"unknown label or split": 1, "copy of a training image": 1}
+    assert "left out: fer2013.npz[11]: unknown label" in capsys.readouterr().err
+    assert run("--data", data, "--split", "all", "--json", report) == 0
+    assert json.loads(report.read_text())["n"] == 10
+
+
+def test_report_quotes_a_command_without_the_paths_of_this_machine(tmp_path):
+    data = write_drawn_fer2013(tmp_path / "drawn faces.npz", 30, 12)
+    model = tmp_path / "my model"
+    shutil.copytree(models_path("fisherfaces"), model)
+    shutil.copytree(models_path("embedding"), tmp_path / "embedding")
+    words = ("--data", data, "--model", model, "--split", "train", "--report", tmp_path / "out")
+    assert run(*words) == 0
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert ("    expression-ros evaluate --data 'drawn faces.npz' --split train "
+            "--classifier fisherfaces --model 'my model'\n") in page  # fmt: skip
+    assert str(tmp_path) not in page + (tmp_path / "out" / "evaluation.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("compare", "message"),
+    [
+        ("fisherfaces,fisherfaces", "has fisherfaces twice"),
+        (",", "needs classifiers"),
+        ("../x=models", "is no name"),
+        ("a=EMPTY", "nor a model folder"),
+    ],
+)
+def test_bad_comparison_is_one_line(tmp_path, capsys, compare, message):
+    data = write_drawn_fer2013(tmp_path / "fer2013.npz", 30, 12)
+    assert run("--data", data, "--compare", compare.replace("EMPTY", str(tmp_path))) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and message in error
+
+
+def test_network_beside_its_description_is_measured(tmp_path, capsys):
+    faces, labels = drawn_faces(30)
+    names = sorted(set(labels.tolist()))
+    means = np.stack([faces[labels == name].mean(axis=0).ravel() for name in names], axis=1)
+    means -= means.mean(axis=1, keepdims=True)
+    write_linear_onnx(tmp_path / "network.onnx", means.astype(np.float32), (1, 1, 48, 48))
+    (tmp_path / "network.yaml").write_text(f"file: network.onnx\nlabels: {names}\n")
+    data = write_drawn_fer2013(tmp_path / "fer2013.npz", 30, 12)
+    report = tmp_path / "scores.json"
+    words = ("--data", data, "--compare", f"ours=fisherfaces,theirs={tmp_path}", "--json", report)
+    assert run(*words) == 2  # "fisherfaces" is no folder here
+    capsys.readouterr()
+    assert run("--data", data, "--compare", f"fisherfaces,theirs={tmp_path}", "--json", report) == 0
+    figures = json.loads(report.read_text())
+    assert figures["theirs"]["classifier"] == "onnx"
+    assert sorted(figures["theirs"]["labels"]) == names
+    assert figures["theirs"]["accuracy"] > figures["fisherfaces"]["accuracy"]

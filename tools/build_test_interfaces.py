@@ -2,8 +2,8 @@
 
 Usage: python tools/build_test_interfaces.py FOLDER
 
-From test/interfaces/vision_msgs into FOLDER/lib/pythonX.Y/site-packages, where test/conftest.py
-looks for them. Does nothing where vision_msgs can be imported already, or if FOLDER is up to date.
+From each package in test/interfaces into FOLDER/lib/pythonX.Y/site-packages, where test/conftest.py
+looks for them. A package that can be imported already, or is up to date in FOLDER, is left alone.
 It calls the generators that come with rclpy's wheels and needs a C++ compiler, nothing else: no
 cmake, no download, nothing installed outside FOLDER.
 """
@@ -25,16 +25,54 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-PACKAGE = "vision_msgs"
-DEFINITIONS = Path(__file__).resolve().parent.parent / "test" / "interfaces" / PACKAGE
+INTERFACES = Path(__file__).resolve().parent.parent / "test" / "interfaces"
 DEPENDENCIES = ("builtin_interfaces", "geometry_msgs", "std_msgs")
-# What ROS 2 computes from names, types and order of all fields, nested ones included; these are
-# the values of vision_msgs 4.1.1. Detection2DArray contains all the other types.
-TOP_TYPE = "Detection2DArray"
-TYPE_HASH = "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package to generate.
+
+    Attributes:
+        name: of the package, and of its folder in test/interfaces.
+        release: the release that its definitions are those of.
+        top_type: a message that contains all the others.
+        type_hash: what ROS 2 computes from names, types and order of all fields of the top type,
+            nested ones included, in that release.
+        tests: what is skipped without it.
+    """
+
+    name: str
+    release: str
+    top_type: str
+    type_hash: str
+    tests: str
+
+    @property
+    def definitions(self) -> Path:
+        return INTERFACES / self.name
+
+
+PACKAGES = (
+    Package(
+        "vision_msgs",
+        "4.1.1",
+        "Detection2DArray",
+        "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968",
+        "/face_emotion/detections",
+    ),
+    Package(
+        "hri_msgs",
+        "2.0.0",
+        "Expression",
+        "RIHS01_411b88e0604397d44775d8ec6a4bc69398fb0dfbfe864c33a40fa99ee85f1b00",
+        "the robot pal",
+    ),
+)
 # Of the middlewares' type supports this one is enough: with a single one, the generated code calls
 # it directly instead of searching for a shared library by name, so everything fits in one file.
 TYPE_SUPPORT = "rosidl_typesupport_fastrtps_c"
@@ -54,41 +92,51 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    if importlib.util.find_spec(PACKAGE) is not None:
+    site = Path(arguments[0]).resolve() / "lib" / python_folder() / "site-packages"
+    return max(provide(package, site) for package in PACKAGES)
+
+
+def python_folder() -> str:
+    """Return the name under which this Python's packages are kept."""
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def provide(package: Package, site: Path) -> int:
+    """Build one package in the folder if it is missing; return 0, or 1 with a line."""
+    if importlib.util.find_spec(package.name) is not None:
         return 0
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    site = Path(arguments[0]).resolve() / "lib" / version / "site-packages"
-    stamp = fingerprint()
-    if _read(site / PACKAGE / STAMP) == stamp:
+    target = site / package.name
+    stamp = fingerprint(package)
+    if _read(target / STAMP) == stamp:
         return 0
-    shutil.rmtree(site / PACKAGE, ignore_errors=True)  # out of date: rather none, if this fails
+    shutil.rmtree(target, ignore_errors=True)  # out of date: rather none, if this fails
     begin = time.monotonic()
     try:
-        require_generators()
+        require_generators(package)
         compiler = find_compiler()
-        say(f"generating {PACKAGE} for the tests with {compiler[0]} (up to a minute, once)")
+        say(f"generating {package.name} for the tests with {compiler[0]} (up to a minute, once)")
         site.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".build_", dir=site) as scratch:
-            package = build(Path(scratch), compiler)
-            try_out(package.parent)
-            (package / STAMP).write_text(stamp)
-            shutil.rmtree(site / PACKAGE, ignore_errors=True)  # another run may have been faster
-            package.rename(site / PACKAGE)
+            built = build(package, Path(scratch), compiler)
+            try_out(package, built.parent)
+            (built / STAMP).write_text(stamp)
+            shutil.rmtree(target, ignore_errors=True)  # another run may have been faster
+            built.rename(target)
     except CannotBuild as reason:
-        say(f"the tests of /face_emotion/detections will be skipped: {reason}")
+        say(f"the tests of {package.tests} will be skipped: {reason}")
         return 1
     except Exception as error:  # a generator of another version than the ones known here
         said = f"{type(error).__name__}: {error}".splitlines()[0]
-        say(f"the tests of /face_emotion/detections will be skipped: generating failed: {said}")
+        say(f"the tests of {package.tests} will be skipped: generating failed: {said}")
         return 1
-    say(f"ready after {time.monotonic() - begin:.0f} s")
+    say(f"{package.name} is ready after {time.monotonic() - begin:.0f} s")
     return 0
 
 
-def fingerprint() -> str:
+def fingerprint(package: Package) -> str:
     """Return a hash of all that the generated files depend on."""
     digest = hashlib.sha256(sys.version.encode())
-    for path in (Path(__file__), *sorted((DEFINITIONS / "msg").glob("*.msg"))):
+    for path in (Path(__file__), *sorted((package.definitions / "msg").glob("*.msg"))):
         digest.update(path.name.encode() + path.read_bytes())
     distributions = (one.metadata["Name"] for one in metadata.distributions())
     for name in sorted({n for n in distributions if n and n.lower().startswith("ros-")}):
@@ -103,7 +151,7 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def require_generators() -> None:
+def require_generators(package: Package) -> None:
     """Raise CannotBuild where the generators of ROS 2's wheels are not in this environment."""
     modules = (
         "rosidl_adapter",
@@ -120,7 +168,7 @@ def require_generators() -> None:
     if missing:
         raise CannotBuild(
             f"this Python has no {', '.join(missing)}; pip install '.[ros]', or on a ROS 2 "
-            "installation: apt install ros-$ROS_DISTRO-vision-msgs"
+            f"installation: apt install ros-$ROS_DISTRO-{package.name.replace('_', '-')}"
         )
 
 
@@ -143,25 +191,26 @@ def _share(package: str) -> Path:
     return Path(sys.prefix) / "share" / package
 
 
-def build(scratch: Path, compiler: list[str]) -> Path:
+def build(package: Package, scratch: Path, compiler: list[str]) -> Path:
     """Generate, compile and link in the folder; return the finished Python package in it."""
-    generated = scratch / "include" / PACKAGE  # the generated files include "vision_msgs/msg/..."
-    names = generate(scratch, generated)
-    package = scratch / "site-packages" / PACKAGE
-    (package / "msg").mkdir(parents=True)
-    (package / "__init__.py").touch()
+    name = package.name
+    generated = scratch / "include" / name  # the generated files include "vision_msgs/msg/..."
+    messages = generate(package, scratch, generated)
+    built = scratch / "site-packages" / name
+    (built / "msg").mkdir(parents=True)
+    (built / "__init__.py").touch()
     for path in (generated / "msg").glob("*.py"):
-        shutil.copy(path, package / "msg")
+        shutil.copy(path, built / "msg")
     sources = [path for path in sorted(generated.rglob("*")) if path.suffix in (".c", ".cpp")]
-    if len(sources) < len(names):
+    if len(sources) < len(messages):
         raise CannotBuild("the generators made no sources")
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    extension = package / f"{PACKAGE}_s__rosidl_typesupport_c{suffix}"
+    extension = built / f"{name}_s__rosidl_typesupport_c{suffix}"
     compile_all(compiler, sources, scratch, extension)
-    return package
+    return built
 
 
-def generate(scratch: Path, output: Path) -> list[str]:
+def generate(package: Package, scratch: Path, output: Path) -> list[str]:
     """Run ROS 2's generators on the definitions; return the names of the messages."""
     # Only here, because they are in the environment of the tests, not in every Python.
     from rosidl_adapter.msg import convert_msg_to_idl
@@ -171,19 +220,23 @@ def generate(scratch: Path, output: Path) -> list[str]:
     from rosidl_typesupport_c import generate_c as generate_dispatch
     from rosidl_typesupport_fastrtps_c import generate_typesupport_fastrtps_c
 
-    names = sorted(path.stem for path in (DEFINITIONS / "msg").glob("*.msg"))
+    names = sorted(path.stem for path in (package.definitions / "msg").glob("*.msg"))
     with contextlib.redirect_stdout(io.StringIO()):  # it names every file it reads and writes
         for name in names:
-            convert_msg_to_idl(DEFINITIONS, PACKAGE, Path("msg", f"{name}.msg"), output / "msg")
+            convert_msg_to_idl(
+                package.definitions, package.name, Path("msg", f"{name}.msg"), output / "msg"
+            )
 
     def arguments(generator: str) -> str:
         path = scratch / f"{generator}.json"
         values = {
-            "package_name": PACKAGE,
+            "package_name": package.name,
             "output_dir": str(output),
             "template_dir": str(_share(generator) / "resource"),
             "idl_tuples": [f"{output}:msg/{name}.idl" for name in names],
-            "ros_interface_files": [str(DEFINITIONS / "msg" / f"{name}.msg") for name in names],
+            "ros_interface_files": [
+                str(package.definitions / "msg" / f"{name}.msg") for name in names
+            ],
             "type_description_tuples": [
                 f"msg/{name}.idl:{output / 'msg' / name}.json" for name in names
             ],
@@ -196,7 +249,7 @@ def generate(scratch: Path, output: Path) -> list[str]:
         return str(path)
 
     generate_type_hash(arguments("rosidl_generator_type_description"))
-    check_type_hash(output / "msg" / f"{TOP_TYPE}.json")
+    check_type_hash(package, output / "msg" / f"{package.top_type}.json")
     generate_c(arguments("rosidl_generator_c"))
     generate_typesupport_fastrtps_c(arguments(TYPE_SUPPORT))
     generate_dispatch(arguments("rosidl_typesupport_c"), [TYPE_SUPPORT])
@@ -204,18 +257,21 @@ def generate(scratch: Path, output: Path) -> list[str]:
     for generator in ("rosidl_generator_c", TYPE_SUPPORT):
         header = f"{generator}__visibility_control.h"
         text = (_share(generator) / "resource" / f"{header}.in").read_text()
-        text = text.replace("@PROJECT_NAME_UPPER@", PACKAGE.upper())
-        (output / "msg" / header).write_text(text.replace("@PROJECT_NAME@", PACKAGE))
+        text = text.replace("@PROJECT_NAME_UPPER@", package.name.upper())
+        (output / "msg" / header).write_text(text.replace("@PROJECT_NAME@", package.name))
     return names
 
 
-def check_type_hash(path: Path) -> None:
-    """Raise CannotBuild if the definitions are not those of vision_msgs 4."""
+def check_type_hash(package: Package, path: Path) -> None:
+    """Raise CannotBuild if the definitions are not those of the package's release."""
     hashes = {one["type_name"]: one["hash_string"]
               for one in json.loads(path.read_text())["type_hashes"]}  # fmt: skip
-    got = hashes[f"{PACKAGE}/msg/{TOP_TYPE}"]
-    if got != TYPE_HASH:
-        raise CannotBuild(f"{TOP_TYPE} has type hash {got}, but vision_msgs 4 has {TYPE_HASH}")
+    got = hashes[f"{package.name}/msg/{package.top_type}"]
+    if got != package.type_hash:
+        raise CannotBuild(
+            f"{package.top_type} has type hash {got}, but that of {package.name} "
+            f"{package.release} is {package.type_hash}"
+        )
 
 
 def compile_all(compiler: list[str], sources: list[Path], scratch: Path, extension: Path) -> None:
@@ -263,13 +319,13 @@ def _call(command: list[str]) -> None:
         raise CannotBuild(f"{command[0]}: {lines[0].strip()}")
 
 
-def try_out(site: Path) -> None:
+def try_out(package: Package, site: Path) -> None:
     """Raise CannotBuild if a new Python cannot load the classes and the compiled code."""
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        f"from {PACKAGE}.msg import {TOP_TYPE} as top\n"
+        f"from {package.name}.msg import {package.top_type} as top\n"
         "top.__class__.__import_type_support__()\n"
-        f"import {PACKAGE}.{PACKAGE}_s__rosidl_typesupport_c\n"
+        f"import {package.name}.{package.name}_s__rosidl_typesupport_c\n"
         "sys.exit(not top.__class__._TYPE_SUPPORT)\n"
     )
     command = [sys.executable, "-c", program, str(site)]

@@ -227,7 +227,7 @@ cores that did other work as well: compare them with each other, not with your m
 What the rows say:
 
 * Ten Fisherfaces on a descriptor of a network are as good as the network's own answer, and their
-  score is right as often as it says. On pixels, the descriptor of the tutorials, nothing helps much.
+  score is right as often as it says. On pixels, as in the tutorials, nothing helps much.
 * Boosting makes it worse: Fisherfaces are strong, stable learners and FER2013's labels noisy, so
   that every further member learns mainly the wrong labels. Bagging costs nothing and lets the votes
   differ.

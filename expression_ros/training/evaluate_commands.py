@@ -223,13 +223,14 @@ def _name_faults(dropped: Sequence[Dropped]) -> None:
 
 def _nothing_to_judge(result: Measurement, data: DataSet, entry: _Entry) -> str:
     reasons = {
-        "without exactly one face (--faces cropped, if they are faces)": len(result.no_face),
+        "without exactly one face (--faces cropped, if they are crops)": len(result.no_face),
         "unreadable": len(result.unreadable),
         "with a label that the model cannot say": sum(result.cannot_say.values()),
     }
     counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-    return (f"{data.name}: {entry.name} has no face to judge; pictures: "
-            f"{counted or 'none'}")  # fmt: skip
+    return (
+        f"{data.name}: {entry.name} has no face to judge; {counted or 'there are no pictures'}"
+    )
 
 
 def _command(arguments: argparse.Namespace, entries: Sequence[_Entry]) -> str:

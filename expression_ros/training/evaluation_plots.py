@@ -34,7 +34,7 @@ def save_confusion(path: Path, counts: np.ndarray, labels: Sequence[str], title:
         title: over the picture.
     """
     sums = counts.sum(axis=1)
-    rows = np.flatnonzero(sums)
+    rows = [row for row, faces in enumerate(sums.tolist()) if faces]
     shares = counts[rows] / sums[rows, None]
     width, height = 2.6 + 0.75 * len(labels), 2.2 + 0.62 * len(rows)
     figure, axes = _figure(title, (width, height))
@@ -45,7 +45,7 @@ def save_confusion(path: Path, counts: np.ndarray, labels: Sequence[str], title:
             continue  # an empty field is easier to see than a zero
         share = shares[row, column]
         axes.text(column, row, f"{share:.2f}\n{count:,}", ha="center", va="center", fontsize=9,
-                  color="white" if share > 0.5 else "black")  # fmt: skip
+                  color="white" if share > 0.6 else "black")  # fmt: skip
     axes.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), [f"{labels[k]} ({sums[k]:,})" for k in rows])
     axes.set_xticks(np.arange(0.5, len(labels) - 1), minor=True)

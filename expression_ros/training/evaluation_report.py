@@ -74,12 +74,15 @@ def _milliseconds(seconds: Sequence[float]) -> dict[str, float]:
 
 def summary(figures: Mapping[str, Any]) -> str:
     """Return the figures as text for a terminal."""
-    head = (
+    tables = (_aligned(_per_class_rows(figures)), _aligned(_confusion_rows(figures)))
+    return "\n".join([_headline(figures), *_counts(figures), *(f"\n{text}" for text in tables)])
+
+
+def _headline(figures: Mapping[str, Any]) -> str:
+    return (
         f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}, "
         f"calibration error {figures['ece']:.3f}"
     )
-    tables = (_aligned(_per_class_rows(figures)), _aligned(_confusion_rows(figures)))
-    return "\n".join([head, *_counts(figures), *(f"\n{text}" for text in tables)])
 
 
 def _counts(figures: Mapping[str, Any]) -> list[str]:
@@ -121,12 +124,12 @@ def _confusion_rows(figures: Mapping[str, Any]) -> list[list[str]]:
 
 def comparison(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the figures of several classifiers, by name, as one Markdown table."""
-    head = ["", "accuracy", "macro F1", "calibration error", "faces", "no face", "not counted",
-            "ms a face", "p95"]  # fmt: skip
+    head = ["", "accuracy", "macro F1", "calibration error", "faces", "ms a face", "p95",
+            "no face", "not counted"]  # fmt: skip
     body = [
         [name, f"{f['accuracy']:.4f}", f"{f['macro_f1']:.4f}", f"{f['ece']:.3f}", f"{f['n']:,}",
-         f"{f['n_no_face']:,}", f"{f['n_cannot_say']:,}", f"{f['latency_ms']['median']:.1f}",
-         f"{f['latency_ms']['p95']:.1f}"]
+         f"{f['latency_ms']['median']:.1f}", f"{f['latency_ms']['p95']:.1f}",
+         f"{f['n_no_face']:,}", f"{f['n_cannot_say']:,}"]
         for name, f in rows.items()
     ]  # fmt: skip
     recalls = [["recall", *(label for label in EMOTIONS
@@ -136,7 +139,7 @@ def comparison(rows: Mapping[str, Mapping[str, Any]]) -> str:
         recalls.append(
             [name, *(f"{known[k]['recall']:.2f}" if k in known else "-" for k in recalls[0][1:])]
         )
-    return f"{_markdown([head, *body])}\n\n{_markdown(recalls)}"
+    return f"{table([head, *body])}\n\n{table(recalls)}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -149,15 +152,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows, the first of them the head, as a Markdown table that is aligned as text too."""
-    widths = [max(3, *(len(row[k]) for row in rows)) for k in range(len(rows[0]))]
-    lines = []
-    for first, *others in rows:
-        cells = [cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True)]
-        lines.append("| " + " | ".join([first.ljust(widths[0]), *cells]) + " |")
-    rule = ["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])]
-    lines.insert(1, "| " + " | ".join(rule) + " |")
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows, the first of them the head, as an aligned Markdown table."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |"
+             for row in rows]  # fmt: skip
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
 
@@ -192,9 +192,6 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
 
 
 def _report(figures: Mapping[str, Any], title: str, command: str) -> str:
-    main = [["", ""], ["accuracy", f"{figures['accuracy']:.4f}"],
-            ["macro F1", f"{figures['macro_f1']:.4f}"],
-            ["expected calibration error, 15 bins", f"{figures['ece']:.3f}"]]  # fmt: skip
     coverage = [["min_confidence", "said", "of these right"]]
     for row in figures["by_min_confidence"]:
         right = "-" if row["right"] is None else f"{row['right']:.2f}"
@@ -205,26 +202,27 @@ def _report(figures: Mapping[str, Any], title: str, command: str) -> str:
 
     {command}
 
-{_markdown(main)}
+{_headline(figures)}
 
 {counts}
 
 ## By label
 
-{_markdown(_per_class_rows(figures))}
+{table(_per_class_rows(figures))}
 
 A row of the confusion matrix is a true label, a column what was said; the picture has shares of
 each row as well.
 
-{_markdown(_confusion_rows(figures))}
+{table(_confusion_rows(figures))}
 
 ![confusion matrix](confusion.png)
 
 ## Calibration
 
 Each bar is the share of right answers among those with such a score. On the line, scores are right
-as often as they say. The expected calibration error is the mean distance from it, over 15 bins of
-equal width, weighed by their answers (Guo et al., "On calibration of modern neural networks", 2017).
+as often as they say. The calibration error is the expected one of Guo et al., "On calibration of
+modern neural networks", 2017: the mean distance from the line, over 15 bins of equal width, weighed
+by their answers.
 
 ![reliability diagram](calibration.png)
 
@@ -232,7 +230,7 @@ equal width, weighed by their answers (Guo et al., "On calibration of modern neu
 
 What is said when nothing below `min_confidence` is, and how much of that is right.
 
-{_markdown(coverage)}
+{table(coverage)}
 
 ![coverage](coverage.png)
 """

@@ -17,7 +17,6 @@ from expression_ros.recognition.photos import PhotoError
 from expression_ros.training.faces import DataError
 from expression_ros.training.labelled_pictures import (
     CROPPED,
-    DETECT,
     FACES_CHOICES,
     DataSet,
     Dropped,
