@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.overlay import COLOURS, draw_overlay
+from expression_ros.recognition.overlay import COLOURS, draw_overlay, vote_cells
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
@@ -15,6 +15,10 @@ SCORES = {label: 0.0 for label in EMOTIONS} | {"happiness": 0.9, "neutral": 0.1}
 
 def face(box, label="happiness", number=1):
     return FaceReading(number, Box(*box), label, 0.9, SCORES)
+
+
+def reading_of(*faces: FaceReading) -> FrameReading:
+    return FrameReading(faces, primary=faces[0])
 
 
 def test_nobody_leaves_the_picture_as_it_is():
@@ -29,7 +33,7 @@ def test_a_face_anywhere_is_framed_in_its_colour(size, place, label):
     height, width = size
     side = int(0.3 * height)
     box = (int(place[0] * width), int(place[1] * height), side, side)
-    image = draw_overlay(np.full((*size, 3), 90, np.uint8), FrameReading((face(box, label),)))
+    image = draw_overlay(np.full((*size, 3), 90, np.uint8), reading_of(face(box, label)))
     assert (image[box[1] + side // 2, box[0]] == COLOURS[label]).all()
 
 
@@ -37,7 +41,7 @@ def test_no_panel_hides_another_face():
     image = np.full((480, 640, 3), 200, np.uint8)
     faces = (face((250, 150, 120, 120)), face((400, 150, 100, 100), "fear", 2),
              face((130, 160, 100, 100), "anger", 3))  # fmt: skip
-    drawn = draw_overlay(image.copy(), FrameReading(faces))
+    drawn = draw_overlay(image.copy(), reading_of(*faces))
     for one in faces:
         x, y, w, h = one.box
         assert (drawn[y + 40 : y + h - 40, x + 10 : x + w - 10] == 200).all()
@@ -45,9 +49,34 @@ def test_no_panel_hides_another_face():
 
 def test_the_winning_bar_is_the_longest():
     image = draw_overlay(np.zeros((480, 640, 3), np.uint8),
-                         FrameReading((face((300, 200, 100, 100)),)), note="")  # fmt: skip
+                         reading_of(face((300, 200, 100, 100))), note="")  # fmt: skip
 
     def longest(label):
         return max((image[:, 404:] == COLOURS[label]).all(axis=2).sum(axis=1))
 
     assert longest("happiness") > 40 > 3 * longest("neutral") > 0
+
+
+@pytest.mark.parametrize(
+    ("votes", "cells"),
+    [
+        ({"neutral": 0.3, "happiness": 0.7}, ["happiness"] * 7 + ["neutral"] * 3),
+        ({"neutral": 1 / 3, "happiness": 1 / 3, "fear": 1 / 3}, None),
+        ({"neutral": 0.0, "happiness": 1.0}, ["happiness"] * 10),
+        ({}, []),
+    ],
+)
+def test_ten_cells_stand_for_the_votes(votes, cells):
+    found = vote_cells(votes)
+    assert found == cells if cells is not None else len(found) == 10
+
+
+@pytest.mark.parametrize("size", [(240, 320), (1080, 1920)])
+def test_votes_are_seen_at_the_edge_of_the_box(size):
+    side = size[0] // 3
+    voted = FaceReading(1, Box(40, 60, side, side), "happiness", 0.9, SCORES,
+                        {"happiness": 0.6, "fear": 0.4})  # fmt: skip
+    image = draw_overlay(np.full((*size, 3), 90, np.uint8), FrameReading((voted,)))
+    row = image[60 + side - 5]
+    happy, afraid = ((row == COLOURS[label]).all(axis=1).sum() for label in ("happiness", "fear"))
+    assert 0.4 * side < happy < 0.6 * side and 0.25 * side < afraid < 0.4 * side

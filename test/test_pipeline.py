@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import cv2
@@ -147,3 +148,90 @@ def test_what_is_no_grey_frame_is_refused(frame):
     recognizer = ExpressionRecognizer(FaceDetector(), AlwaysNeutral())
     with pytest.raises(ValueError, match="must be a"):
         recognizer.read(frame, 0.0)
+
+
+class Counting(AlwaysNeutral):
+    def __init__(self):
+        self.reads = 0
+
+    def read(self, grey_frame, box):
+        self.reads += 1
+        return super().read(grey_frame, box)
+
+
+def test_a_face_that_holds_still_is_read_four_times_a_second(astronaut):
+    detector, classifier = FaceDetector(), Counting()
+    recognizer = ExpressionRecognizer(detector, classifier, RecognitionSettings(1000.0))
+    frame = grey_of(astronaut)
+    readings = [recognizer.read(frame, k / 30) for k in range(60)]
+    assert all(len(reading.faces) == 1 for reading in readings)
+    assert {reading.primary.box for reading in readings[30:]} == {readings[-1].primary.box}
+    assert 8 <= classifier.reads <= 10
+    assert detector.searches <= 10
+
+
+def test_a_change_of_the_mouth_alone_is_read_in_the_same_frame(astronaut):
+    classifier = Counting()
+    recognizer = ExpressionRecognizer(FaceDetector(), classifier, RecognitionSettings(1000.0))
+    frame = grey_of(astronaut)
+    box = recognizer.read(frame, 0.0).primary.box
+    recognizer.read(frame, 0.03)
+    before = classifier.reads
+    changed = frame.copy()
+    mouth = changed[box.y + 3 * box.h // 4 : box.y + 5 * box.h // 6, box.x + box.w // 3 :][:, :30]
+    mouth[:] = mouth // 2
+    recognizer.read(changed, 0.06)
+    assert classifier.reads == before + 1
+
+
+def test_an_empty_room_where_nothing_moves_is_searched_once_an_interval():
+    detector = FaceDetector()
+    room = np.random.default_rng(0).integers(0, 255, (240, 320)).astype(np.uint8)
+    recognizer = ExpressionRecognizer(detector, AlwaysNeutral(), RecognitionSettings(1.0))
+    for k in range(90):
+        recognizer.read(room, k / 30)
+    assert detector.searches <= 3 * 4
+
+
+def test_newcomers_found_in_the_background_are_read_a_few_frames_later(clips):
+    group = grey_of(cv2.imread(str(clips / "multi_face.jpg")))
+    first = FaceDetector("all", 0.08).search_every_cascade(group)[0].box
+    alone = np.full_like(group, 128)
+    x, y, w, h = (max(0, first.x - 30), max(0, first.y - 30), first.w + 60, first.h + 60)
+    alone[y : y + h, x : x + w] = group[y : y + h, x : x + w]
+    recognizer = ExpressionRecognizer(
+        FaceDetector("all", 0.08), AlwaysNeutral(), RecognitionSettings(0.2, background=True)
+    )
+    assert len(recognizer.read(alone, 0.0).faces) == 1
+    end = time.monotonic() + 30
+    stamp, seen = 0.0, 1
+    while seen < 4 and time.monotonic() < end:
+        stamp += 1 / 30
+        seen = len(recognizer.read(group, stamp).faces)
+    recognizer.close()
+    assert seen >= 4
+
+
+def test_time_that_goes_back_starts_anew(astronaut):
+    recognizer = ExpressionRecognizer(FaceDetector(), AlwaysNeutral())
+    frame = grey_of(astronaut)
+    later = recognizer.read(frame, 100.0)
+    again = recognizer.read(frame, 0.0)
+    assert len(later.faces) == len(again.faces) == 1
+
+
+def test_the_primary_face_may_be_the_one_in_the_middle(clips):
+    group = grey_of(cv2.imread(str(clips / "multi_face.jpg")))
+    settings = RecognitionSettings(primary="centre")
+    recognizer = ExpressionRecognizer(FaceDetector("all", 0.08), AlwaysNeutral(), settings)
+    reading = recognizer.read(group, 0.0)
+    middle = (group.shape[1] / 2, group.shape[0] / 2)
+    nearest = min(reading.faces, key=lambda face: np.hypot(*np.subtract(face.box.centre, middle)))
+    assert reading.primary == nearest != reading.faces[0]
+    settings.primary, settings.primary_id = "id", reading.faces[-1].id
+    assert recognizer.read(group, 0.1).primary.id == reading.faces[-1].id
+
+
+def test_votes_of_the_ensemble_come_with_the_face(astronaut, shipped_classifier):
+    reading = ExpressionRecognizer(FaceDetector(), shipped_classifier).read(grey_of(astronaut), 0.0)
+    assert sum(reading.primary.votes.values()) == pytest.approx(1.0)

@@ -393,3 +393,18 @@ def test_an_impossible_parameter_at_start_is_one_clear_line():
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 2
     assert "min_face" in output and "Traceback" not in output
+
+
+def test_thresholds_of_a_classifier_without_any_are_an_error_with_the_remedy(ros):
+    node = start(ros, label_thresholds="surprise=0.4")
+    assert state(ros) == State.PRIMARY_STATE_UNCONFIGURED
+    assert "min_confidence" in node._problem
+
+
+def test_the_primary_face_is_chosen_at_run_time(ros, portrait):
+    start(ros, primary="id", primary_id=7)
+    detections = ros.collect(String, "/face_emotion")
+    Feed(ros, portrait)
+    assert ros.set_parameter("/recognizer", "primary_id", 1).successful
+    detections.wait_for(len, "the label of face 1")
+    assert not ros.set_parameter("/recognizer", "primary", "nobody").successful

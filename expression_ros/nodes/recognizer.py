@@ -20,10 +20,13 @@ from expression_ros.nodes.recognizer_statistics import RecognizerStatistics
 from expression_ros.nodes.running import run_node
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.models import load_classifier, model_facts
-from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 
 DEFAULT_IMAGE_TOPIC = "image_raw"
 _LOG_PERIOD_S = 5.0
+_RUN_TIME_SETTINGS = (
+    "redetect_interval", "smoothing", "switch_margin", "min_confidence", "primary", "primary_id",
+)  # fmt: skip
 
 
 class Recognizer(LifecycleNode):
@@ -101,9 +104,14 @@ class Recognizer(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _load(self) -> None:
-        classifier = load_classifier(self.parameters["classifier"], self.parameters["model"])
+        classifier = load_classifier(
+            self.parameters["classifier"],
+            self.parameters["model"],
+            self.parameters["label_thresholds"],
+        )
         detector = FaceDetector(self.parameters["face_selection"], self.parameters["min_face"])
-        self._pipeline = ExpressionRecognizer(detector, classifier)
+        settings = RecognitionSettings(background=True)
+        self._pipeline = ExpressionRecognizer(detector, classifier, settings)
         self._outputs = RecognizerOutputs(self)
         if not self._outputs.detections_available:
             self.get_logger().info(
@@ -122,7 +130,9 @@ class Recognizer(LifecycleNode):
         if self._outputs is not None:
             self._outputs.close()
             self._outputs = None
-        self._pipeline = None
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
         self.parameters.lock_fixed(False)
 
     def _image_topic(self) -> str:
@@ -178,7 +188,7 @@ class Recognizer(LifecycleNode):
         """Take over what may change at run time; before each frame, in the reading thread."""
         pipeline.detector.selection = self.parameters["face_selection"]
         pipeline.detector.min_face = self.parameters["min_face"]
-        for name in ("redetect_interval", "smoothing", "switch_margin", "min_confidence"):
+        for name in _RUN_TIME_SETTINGS:
             setattr(pipeline.settings, name, self.parameters[name])
 
     def _seconds_of(self, message: Any) -> float:

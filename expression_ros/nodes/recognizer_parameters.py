@@ -2,6 +2,7 @@
 
 from expression_ros.nodes.parameter_table import ParameterSpec as P
 from expression_ros.recognition.models import CLASSIFIERS
+from expression_ros.recognition.primary_face import LARGEST, PRIMARY_CHOICES
 
 RECOGNIZER_PARAMETERS = (
     P(
@@ -34,12 +35,28 @@ RECOGNIZER_PARAMETERS = (
         lifecycle=True,
     ),
     P(
+        "label_thresholds",
+        "",
+        "From which probability on a label is said, as in 'surprise=0.4, anger=0.3'; for landmarks, "
+        "svm, knn and mlp; empty: as in the model.",
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
         "face_selection",
         "all",
         "Which faces are read: all, the largest being the primary one; or single, the face of the "
         "first cascade that sees exactly one.",
         choices=("all", "single"),
     ),
+    P(
+        "primary",
+        LARGEST,
+        "Whose expression is published on /face_emotion: the largest face, the one nearest to the "
+        "centre, the one longest in view, or the one with the id primary_id.",
+        choices=PRIMARY_CHOICES,
+    ),
+    P("primary_id", 0, "Id of the primary face where primary is id.", 0, 2**31 - 1),
     P(
         "min_face",
         0.12,
@@ -71,7 +88,7 @@ RECOGNIZER_PARAMETERS = (
     P(
         "min_confidence",
         0.5,
-        "Below this score (share of votes, 0 to 1) a face's label is unknown.",
+        "Below this score (probability, 0 to 1) a face's label is unknown.",
         0.0,
         1.0,
     ),

@@ -1,4 +1,4 @@
-"""Draws what was read onto the frame: boxes, labels and score bars."""
+"""Draws what was read onto the frame: boxes, labels, votes and score bars."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ COLOURS: Mapping[str, tuple[int, int, int]] = {
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK = (25, 25, 25)
 _LIGHT = (235, 235, 235)
+_CELLS = 10  # of a strip of votes: one per member of the shipped ensemble
 
 
 def draw_overlay(image: np.ndarray, reading: FrameReading, note: str = "") -> np.ndarray:
-    """Return the frame with every face's box, id, label and scores drawn in.
+    """Return the frame with every face's box, id, label and votes drawn in.
+
+    The votes are a strip of ten cells at the lower edge of the box, each in the colour of the label
+    voted for. The primary face also has a panel with the score of every label.
 
     Args:
         image: (H, W, 3) uint8 BGR; it is drawn on and returned.
@@ -38,7 +42,7 @@ def draw_overlay(image: np.ndarray, reading: FrameReading, note: str = "") -> np
     """
     scale = max(0.4, image.shape[0] / 480)
     if reading.primary:
-        _draw_bars(image, reading, scale)  # first: no panel may hide a box
+        _draw_bars(image, reading, reading.primary, scale)  # first: no panel may hide a box
     for face in reversed(reading.faces):  # the primary face on top
         _draw_face(image, face, scale, primary=face is reading.primary)
     if note:
@@ -52,6 +56,7 @@ def _draw_face(image: np.ndarray, face: FaceReading, scale: float, *, primary: b
     thickness = max(1, round((2 if primary else 1) * scale))
     cv2.rectangle(image, (x, y), (x + w, y + h), _DARK, thickness + 2)
     cv2.rectangle(image, (x, y), (x + w, y + h), colour, thickness)
+    _draw_votes(image, face, max(4, round(7 * scale)))
     name = f"{face.id}  " if face.id else ""
     title = f"{name}{face.label} {face.score:.2f}"
     size = 0.6 * scale
@@ -65,6 +70,30 @@ def _draw_face(image: np.ndarray, face: FaceReading, scale: float, *, primary: b
     cv2.putText(image, title, place, _FONT, size, _on(colour), written, cv2.LINE_AA)
 
 
+def _draw_votes(image: np.ndarray, face: FaceReading, height: int) -> None:
+    """Draw the strip of votes inside the lower edge of a face's box."""
+    if not face.votes:
+        return
+    x, y, w, h = face.box
+    bottom = min(y + h, image.shape[0]) - 2
+    cv2.rectangle(image, (x, bottom - height - 1), (x + w, bottom), _DARK, -1)
+    for k, label in enumerate(vote_cells(face.votes)):
+        left, right = x + 1 + k * w // _CELLS, x + (k + 1) * w // _CELLS - 1
+        cv2.rectangle(image, (left, bottom - height), (right, bottom - 1), COLOURS[label], -1)
+
+
+def vote_cells(votes: Mapping[str, float]) -> list[str]:
+    """Return the labels of ten cells that stand for shares of votes, the largest share first.
+
+    Args:
+        votes: shares by label, adding to 1; or nothing, which makes no cell.
+    """
+    ranked = sorted(votes, key=lambda label: -votes[label])
+    edges = np.rint(_CELLS * np.cumsum([votes[label] for label in ranked])).astype(int)
+    counts = np.diff(edges, prepend=0)
+    return [label for label, count in zip(ranked, counts, strict=True) for _ in range(count)]
+
+
 def _on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return the text colour that stands out on a colour."""
     blue, green, red = colour
@@ -72,13 +101,14 @@ def _on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     return _DARK if bright > 110 else _LIGHT
 
 
-def _draw_bars(image: np.ndarray, reading: FrameReading, scale: float) -> None:
+def _draw_bars(
+    image: np.ndarray, reading: FrameReading, face: FaceReading, scale: float
+) -> None:
     """Draw one bar per label of the primary face, where the panel hides the least of any face."""
-    face = reading.faces[0]
     row = max(9, round(15 * scale))
     name_width, bar_width = round(78 * scale), round(60 * scale)
     width, height = name_width + bar_width + 8, row * len(face.scores) + 6
-    x, y = _panel_place(image.shape, reading, width, height)
+    x, y = _panel_place(image.shape, reading, face.box, width, height)
     panel = image[y : y + height, x : x + width]
     panel[:] = panel // 4
     for k, (label, score) in enumerate(face.scores.items()):
@@ -93,10 +123,9 @@ def _draw_bars(image: np.ndarray, reading: FrameReading, scale: float) -> None:
 
 
 def _panel_place(
-    shape: tuple[int, ...], reading: FrameReading, width: int, height: int
+    shape: tuple[int, ...], reading: FrameReading, box: Box, width: int, height: int
 ) -> tuple[int, int]:
     """Return where a panel goes: beside the primary face, or in a corner if a face is there."""
-    box = reading.faces[0].box
     right, bottom = max(0, shape[1] - width), max(0, shape[0] - height)
     beside = max(0, min(box.y, bottom))
     places = [(box.x + box.w + 4, beside), (box.x - width - 4, beside), (right, 0), (0, 0),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from expression_ros.recognition.boxes import Box, without_overlaps
+from expression_ros.recognition.boxes import Box, covers, without_overlaps
 from expression_ros.recognition.cascades import CASCADE_ORDER
-from expression_ros.recognition.classifier import Classifier
+from expression_ros.recognition.classifier import Classifier, Prediction
 from expression_ros.recognition.detection import Detection, FaceDetector
+from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
 from expression_ros.recognition.settling import LabelSettler
+from expression_ros.recognition.stillness import StillFace, StillScene
 from expression_ros.recognition.tracking import FaceTracker, Track
+
+_LOOK_AROUND_S = 0.1  # between searches of the frame while nobody is in view
 
 
 @dataclass
@@ -25,12 +30,20 @@ class RecognitionSettings:
         smoothing: time constant of the score smoothing in seconds; 0 for none.
         switch_margin: by how much another label must lead before it takes over.
         min_confidence: below this score a face's label is ``unknown``.
+        primary: which face is the primary one, one of PRIMARY_CHOICES.
+        primary_id: of the face for the choice "id".
+        background: search the whole frame for newcomers in a thread of its own, so that no frame
+            waits for it. What it finds counts a few frames later; without, the same frames always
+            give the same readings.
     """
 
     redetect_interval: float = 1.0
     smoothing: float = 0.25
     switch_margin: float = 0.1
     min_confidence: float = 0.0
+    primary: str = LARGEST
+    primary_id: int = 0
+    background: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,8 +54,9 @@ class FaceReading:
         id: the face's number, the same from frame to frame; 0 in a still picture.
         box: where it is, in pixels of the frame.
         label: the settled label, or ``unknown``.
-        score: the share of votes behind the leading label, smoothed over time, 0..1.
-        scores: the smoothed share of every label the model can say; they add to 1.
+        score: probability of the leading label, smoothed over time, 0..1.
+        scores: the same for every label the model can say; they add to 1.
+        votes: of an ensemble, the share of votes of every label in this frame; else empty.
     """
 
     id: int
@@ -50,19 +64,32 @@ class FaceReading:
     label: str
     score: float
     scores: Mapping[str, float]
+    votes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class FrameReading:
-    """What was read in one frame: faces, largest first, and how long each stage took in seconds."""
+    """What was read in one frame.
+
+    Attributes:
+        faces: largest first.
+        stage_s: how long each stage took, in seconds.
+        primary: the face that a robot answers; None when nobody is there, or while the one it
+            answered is being waited for.
+    """
 
     faces: tuple[FaceReading, ...]
     stage_s: dict[str, float] = field(default_factory=dict)
+    primary: FaceReading | None = None
 
-    @property
-    def primary(self) -> FaceReading | None:
-        """The largest face, or None when nobody is there."""
-        return self.faces[0] if self.faces else None
+
+@dataclass
+class _FaceMemory:
+    """What is kept of a face from frame to frame."""
+
+    settler: LabelSettler = field(default_factory=LabelSettler)
+    still: StillFace = field(default_factory=StillFace)
+    prediction: Prediction | None = None
 
 
 class ExpressionRecognizer:
@@ -83,17 +110,29 @@ class ExpressionRecognizer:
         self.detector = detector
         self.classifier = classifier
         self.settings = settings or RecognitionSettings()
-        self._tracker = FaceTracker()
-        self._settlers: dict[int, LabelSettler] = {}
-        self._whole_frame_at: float | None = None
-        self._last_stamp: float | None = None
         self._turn = 0  # whose turn it is among the cascades when they take turns
+        self._searcher: ThreadPoolExecutor | None = None
+        self._newcomers: Future[list[Detection]] | None = None
+        self.reset()
 
     def reset(self) -> None:
         """Forget all faces."""
         self._tracker = FaceTracker()
-        self._settlers = {}
-        self._whole_frame_at = None
+        self._memories: dict[int, _FaceMemory] = {}
+        self._selector = PrimaryFaceSelector()
+        self._scene = StillScene()
+        self._whole_frame_at: float | None = None  # the last thorough search
+        self._looked_at: float | None = (
+            None  # the last search by any cascade, while nobody is known
+        )
+        self._last_stamp: float | None = None
+        self._newcomers = None
+
+    def close(self) -> None:
+        """End the thread that searches in the background, if there is one."""
+        if self._searcher is not None:
+            self._searcher.shutdown(wait=True, cancel_futures=True)
+            self._searcher, self._newcomers = None, None
 
     def read(self, grey: np.ndarray, stamp: float) -> FrameReading:
         """Read the next frame.
@@ -107,15 +146,26 @@ class ExpressionRecognizer:
         """
         _check_grey(grey)
         begin = time.perf_counter()
-        tracks = self._tracker.update(self._detect(grey, stamp), stamp)
+        if self._last_stamp is not None and stamp < self._last_stamp:
+            self.reset()  # a bag that loops, a simulation that was reset: faces of another run
+        still = {
+            track.id
+            for track in self._tracker.tracks
+            if track.last_seen == self._last_stamp
+            and self._memories[track.id].still.is_unchanged(grey, stamp)
+        }
+        tracks = self._tracker.update(self._detect(grey, stamp, still), stamp)
         self._last_stamp = stamp
         detected = time.perf_counter()
-        faces = [self._read_face(grey, track, stamp) for track in tracks]
+        faces = [self._read_face(grey, track, stamp, track.id in still) for track in tracks]
         self._forget_lost_faces()
+        primary = self._primary_of(tracks, grey.shape, stamp)
         faces.sort(key=lambda face: -face.box.area)
         classified = time.perf_counter()
         return FrameReading(
-            tuple(faces), {"detect": detected - begin, "classify": classified - detected}
+            tuple(faces),
+            {"detect": detected - begin, "classify": classified - detected},
+            next((face for face in faces if face.id == primary), None),
         )
 
     def read_still(self, grey: np.ndarray) -> FrameReading:
@@ -130,24 +180,26 @@ class ExpressionRecognizer:
             prediction = self.classifier.read(grey, detection.box)
             settler = LabelSettler(min_confidence=self.settings.min_confidence)
             label, score = settler.update(prediction.scores, 0.0)
-            faces.append(FaceReading(0, detection.box, label, score, prediction.scores))
-        return FrameReading(tuple(faces))
+            box, votes = detection.box, prediction.votes
+            faces.append(FaceReading(0, box, label, score, prediction.scores, votes))
+        return FrameReading(tuple(faces), primary=faces[0] if faces else None)
 
-    def _detect(self, grey: np.ndarray, stamp: float) -> list[Detection]:
+    def _detect(self, grey: np.ndarray, stamp: float, still: set[int]) -> list[Detection]:
         known = self._tracker.tracks
-        if self._whole_frame_at is not None and stamp < self._whole_frame_at:
-            known = []  # time went back: the faces are of another run
-            self._whole_frame_at = None
         if not known:
             return self._search_for_anybody(grey, stamp)
-        seen = [self.detector.search_near(grey, track.detection) for track in known]
+        seen = [
+            track.detection
+            if track.id in still
+            else self.detector.search_near(grey, track.detection)
+            for track in known
+        ]
         found = [detection for detection in seen if detection]
         if not found:
             if any(track.last_seen == self._last_stamp for track in known):
                 self._whole_frame_at = None  # just lost: one thorough look, it may have jumped
             return self._search_for_anybody(grey, stamp)
-        if self._due(stamp):
-            found += self._search_for_newcomers(grey, stamp)
+        found += self._newcomers_in(grey, stamp, found)
         return [found[i] for i in without_overlaps([d.box for d in found])]
 
     def _due(self, stamp: float) -> bool:
@@ -157,40 +209,83 @@ class ExpressionRecognizer:
     def _search_for_anybody(self, grey: np.ndarray, stamp: float) -> list[Detection]:
         """Search a frame in which nobody is known: thoroughly when due, else one cascade in turn.
 
-        An empty room would otherwise cost four searches a frame for ever; in turn, each cascade
-        still sees every fourth frame.
+        An empty room would otherwise cost four searches a frame for ever. In between, only what
+        moves is worth a look, ten times a second; each cascade sees every fourth of these.
         """
         if self._due(stamp):
-            self._whole_frame_at = stamp
+            self._whole_frame_at = self._looked_at = stamp
+            self._scene.remember(grey)
             return self.detector.search_frame(grey)
+        if self._looked_at is not None and 0 <= stamp - self._looked_at < _LOOK_AROUND_S:
+            return []
+        if self._scene.is_unchanged(grey):
+            return []
+        self._looked_at = stamp
+        self._scene.remember(grey)
         return self.detector.search_frame(grey, cascades=(self._next_turn(),))
 
-    def _search_for_newcomers(self, grey: np.ndarray, stamp: float) -> list[Detection]:
-        """Search a frame in which somebody is known, so that who came in is noticed.
+    def _newcomers_in(
+        self, grey: np.ndarray, stamp: float, known: list[Detection]
+    ) -> list[Detection]:
+        """Return who came in while somebody is known.
 
         The cascades take turns over the intervals: what only one of them sees is found as well.
         """
+        if self._newcomers is not None and self._newcomers.done():
+            found, self._newcomers = self._newcomers.result(), None
+            return self._still_there(grey, found, known)
+        if not self._due(stamp):
+            return []
         self._whole_frame_at = stamp
         if self.detector.selection == "single":
             return []  # one face is asked for, and it is in view
-        return self.detector.search_frame(grey, cascades=(self._next_turn(),))
+        turn = (self._next_turn(),)
+        if not self.settings.background:
+            return self.detector.search_frame(grey, cascades=turn)
+        if self._newcomers is None:
+            if self._searcher is None:
+                self._searcher = ThreadPoolExecutor(1, "newcomers")
+            self._newcomers = self._searcher.submit(
+                self.detector.twin().search_frame, grey, cascades=turn
+            )
+        return []
+
+    def _still_there(
+        self, grey: np.ndarray, found: list[Detection], known: list[Detection]
+    ) -> list[Detection]:
+        """Return where faces that were found some frames ago are now, without those known."""
+        new = [d for d in found if all(covers(d.box, k.box) < 0.5 for k in known)]
+        seen = [self.detector.search_near(grey, detection) for detection in new]
+        return [detection for detection in seen if detection]
 
     def _next_turn(self) -> int:
         self._turn = (self._turn + 1) % len(CASCADE_ORDER)
         return self._turn
 
-    def _read_face(self, grey: np.ndarray, track: Track, stamp: float) -> FaceReading:
-        prediction = self.classifier.read(grey, track.box)
-        settler = self._settlers.setdefault(track.id, LabelSettler())
+    def _read_face(self, grey: np.ndarray, track: Track, stamp: float, still: bool) -> FaceReading:
+        memory = self._memories.setdefault(track.id, _FaceMemory())
+        prediction = memory.prediction
+        if prediction is None or not still:
+            prediction = memory.prediction = self.classifier.read(grey, track.box)
+            memory.still.remember(grey, track.detection.box, stamp)
+        settler = memory.settler
         settler.time_constant = self.settings.smoothing
         settler.margin = self.settings.switch_margin
         settler.min_confidence = self.settings.min_confidence
         label, score = settler.update(prediction.scores, stamp)
-        return FaceReading(track.id, track.box, label, score, dict(settler.scores))
+        return FaceReading(
+            track.id, track.box, label, score, dict(settler.scores), prediction.votes
+        )
+
+    def _primary_of(self, tracks: list[Track], shape: tuple[int, ...], stamp: float) -> int | None:
+        self._selector.rule = self.settings.primary
+        self._selector.wanted_id = self.settings.primary_id
+        candidates = [Candidate(track.id, track.box, track.first_seen) for track in tracks]
+        return self._selector.choose(candidates, (shape[1], shape[0]), stamp)
 
     def _forget_lost_faces(self) -> None:
         alive = {track.id for track in self._tracker.tracks}
-        self._settlers = {k: v for k, v in self._settlers.items() if k in alive}
+        self._memories = {k: v for k, v in self._memories.items() if k in alive}
 
 
 def _check_grey(grey: np.ndarray) -> None:
