@@ -245,10 +245,12 @@ class ExpressionRecognizer:
         if self._newcomers is None:
             if self._searcher is None:
                 self._searcher = ThreadPoolExecutor(1, "newcomers")
-            self._newcomers = self._searcher.submit(
-                self.detector.twin().search_frame, grey, cascades=turn
-            )
+            self._newcomers = self._searcher.submit(self._search_elsewhere, grey, turn)
         return []
+
+    def _search_elsewhere(self, grey: np.ndarray, turn: tuple[int, ...]) -> list[Detection]:
+        """Search a frame in the background thread, which also makes its detector: that takes long."""
+        return self.detector.twin().search_frame(grey, cascades=turn)
 
     def _still_there(
         self, grey: np.ndarray, found: list[Detection], known: list[Detection]
