@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros import __version__
+from expression_ros.mirroring.robot_commands import add_robots_parser
 from expression_ros.training.evaluate_commands import add_evaluate_parser
 from expression_ros.training.prepare_commands import add_prepare_parser
 from expression_ros.training.train_commands import add_train_parser
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_predict_parser(commands)
     _add_demo_parser(commands)
+    add_robots_parser(commands)
     add_prepare_parser(commands)
     add_train_parser(commands)
     add_evaluate_parser(commands)

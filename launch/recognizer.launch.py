@@ -29,8 +29,10 @@ ARGUMENTS = (
     ("image_topic", "image_raw", "Image topic to read; also the one the started camera publishes."),
     ("image_transport", "", "raw, or compressed to read <image_topic>/compressed; empty: as in "
      "params_file."),
-    ("robot", "", "Robot to mirror onto: a name from config/robots or a YAML file; empty: as in "
-     "params_file (virtual_face)."),
+    ("robot", "", "Robot to mirror onto: a name from config/robots (expression-ros robots lists "
+     "them) or a YAML file; empty: as in params_file (virtual_face)."),
+    ("style", "", "How emotions are answered: mirror, empathic or a YAML file; empty: as in "
+     "params_file (mirror)."),
     ("classifier", "", "How faces are read; empty: as in params_file (fisherfaces)."),
     ("model", "", "Folder with the classifier's model; empty: as in params_file (shipped)."),
     ("params_file", "", "YAML file with parameters for the nodes; empty for the shipped "
@@ -95,7 +97,7 @@ def nodes(context):
             Node(
                 executable="mirror",
                 name="mirror",
-                parameters=[params_file, *given(value, text, "robot")],
+                parameters=[params_file, *given(value, text, "robot", "style")],
                 **common,
             )
         )

@@ -12,7 +12,7 @@ import pytest
 from expression_ros.mirroring.joint_motion import SAMPLES, JointMotion
 from expression_ros.mirroring.robot_table import Joint, load_robot
 
-HEAD = load_robot("servo_head")
+HEAD = load_robot("ros2_control_head")
 
 
 def head_motion() -> JointMotion:
@@ -87,11 +87,13 @@ def test_three_thousand_random_sequences_keep_every_limit():
         high = np.array([joint.maximum for joint in joints])
         fastest = np.array([joint.max_velocity for joint in joints])
         motion = JointMotion(joints, poses, words[0])
-        controller = Controller(poses[words[0]])
+        controller = Controller(motion.state(0.0)[0])
         now = draw.choice([0.0, 1.7e9])
         haste = draw.choice([0.02, 0.2, 0.6, 1.5]) * motion.move_time
         for _ in range(draw.randint(1, 8)):
-            points = motion.command(draw.choice(words), now)
+            intensity = draw.choice([1.0, 0.0, draw.random()])
+            longer = draw.choice([0.0, draw.uniform(0, 4)]) * motion.move_time
+            points = motion.command(draw.choice(words), now, intensity, longer)
             controller.follow(points, now)
             pause = draw.choice([0.0, draw.uniform(0, haste), haste])
             for positions, velocities in (
@@ -101,7 +103,7 @@ def test_three_thousand_random_sequences_keep_every_limit():
                 assert np.all((positions >= low) & (positions <= high))
                 worst = max(worst, float(np.max(np.abs(velocities) / fastest)))
             now += pause
-        positions, velocities = controller.whole_path(motion.move_time)
+        positions, velocities = controller.whole_path(5 * motion.move_time)
         assert np.all((positions >= low) & (positions <= high))
         worst = max(worst, float(np.max(np.abs(velocities) / fastest)))
     assert worst <= 1.0
@@ -129,7 +131,8 @@ def test_commanded_path_keeps_the_acceleration_limit():
         now, step = 0.0, motion.move_time / 60
         velocities = []
         for _ in range(4):
-            motion.command(draw.choice(list(poses)), now)
+            longer = draw.choice([0.0, draw.uniform(0, 4)]) * motion.move_time
+            motion.command(draw.choice(list(poses)), now, draw.random(), longer)
             end = now + draw.uniform(0.05, 1.2) * motion.move_time
             while now < end:
                 velocities.append(motion.state(now)[1])
@@ -147,7 +150,7 @@ def test_command_in_the_middle_of_a_move_starts_where_the_head_is(share):
     now = 5.0 + share * motion.move_time
     before = motion.state(now)
     points = motion.command("sad", now)
-    assert motion.state(now) == before
+    assert np.allclose(motion.state(now), before, atol=1e-12)
     position, velocity = controller.state(now)  # the controller is where the model believes it is
     assert np.allclose(position, before[0], atol=1e-3)
     assert np.allclose(velocity, before[1], atol=0.03)
@@ -219,13 +222,66 @@ def test_thousands_of_commands_at_once_end_in_the_last_pose():
     for number in range(3000):
         points = motion.command(words[number % len(words)], number * 1e-3)
     assert points[-1].positions == at(words[2999 % len(words)])
-    assert motion.state(9.0)[0] == points[-1].positions
+    assert motion.state(9.0)[0] == pytest.approx(points[-1].positions)
 
 
 def test_joint_that_never_moves_does_not_slow_the_others():
     joints = [Joint("still", 0.0, 1.0, 1e-6), Joint("moving", 0.0, 1.0, 10.0)]
     motion = JointMotion(joints, {"a": (0.5, 0.0), "b": (0.5, 1.0)}, "a")
     assert motion.move_time < 0.25
+
+
+@pytest.mark.parametrize("duration", [0.0, 0.3, 0.5, 0.8, 0.85, 2.0, 10.0])
+def test_move_takes_as_long_as_asked_but_never_less_than_it_needs(duration):
+    motion = head_motion()
+    points = motion.command("surprised", 1.0, duration=duration)
+    assert points[-1].time == pytest.approx(max(motion.move_time, duration))
+    assert points[-1].positions == at("surprised")
+    assert all(a.time < b.time for a, b in itertools.pairwise(points))
+    assert len(points) <= 2 * SAMPLES + 1
+    assert not motion.finished(1.0 + 0.99 * points[-1].time)
+    assert motion.finished(1.001 + points[-1].time)
+
+
+def test_long_move_is_steady_and_slower():
+    motion = head_motion()
+    controller = Controller(HEAD.poses["neutral"])
+    controller.follow(motion.command("surprised", 0.0, duration=4.0), 0.0)
+    positions, velocities = controller.whole_path(4.0)
+    jaw = [joint.name for joint in HEAD.joints].index("jaw")
+    assert np.all(np.diff(positions[:, jaw]) >= -1e-9)
+    assert np.max(velocities[:, jaw]) == pytest.approx(0.45 / (4.0 - motion.move_time), rel=0.02)
+    for now in np.linspace(0.0, 4.0, 9):  # the controller is where the model believes it is
+        assert np.allclose(controller.state(now)[0], motion.state(now)[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.97])
+def test_command_in_the_middle_of_a_long_move_starts_where_the_head_is(share):
+    motion = head_motion()
+    motion.command("surprised", 5.0, duration=2.0)
+    now = 5.0 + 2.0 * share
+    before = motion.state(now)
+    points = motion.command("sad", now, intensity=0.6, duration=1.0)
+    assert np.allclose(motion.state(now), before, atol=1e-9)
+    just_after = motion.state(now + 1e-6)
+    assert np.allclose(just_after, before, atol=1e-3)  # neither position nor velocity jumps
+    assert points[-1].time == pytest.approx(1.0)
+    assert motion.state(now + 3.0)[0] == pytest.approx(points[-1].positions)
+
+
+@pytest.mark.parametrize("intensity", [0.0, 0.3, 1.0])
+def test_intensity_is_the_share_of_the_way_from_neutral(intensity):
+    points = head_motion().command("smile", 0.0, intensity)
+    for position, rest, full in zip(
+        points[-1].positions, HEAD.poses["neutral"], HEAD.poses["smile"], strict=True
+    ):
+        assert position == pytest.approx(rest + intensity * (full - rest), abs=3e-4)
+
+
+@pytest.mark.parametrize("intensity", [-0.1, 1.1, math.nan])
+def test_wrong_intensity_is_refused(intensity):
+    with pytest.raises(ValueError, match=r"intensity is .*: give 0 to 1"):
+        head_motion().command("smile", 0.0, intensity)
 
 
 def test_wrong_poses_are_refused():

@@ -156,7 +156,8 @@ def test_the_arguments_choose_the_processes(stubs, file, arguments, expected):
 def test_the_arguments_reach_the_processes(stubs):
     told, _ = launch_stubs(
         stubs, "recognizer.launch.py", camera="0", loop="false", image_topic="/cam/image",
-        robot="servo_head", classifier="fisherfaces", image_transport="compressed",
+        robot="ros2_control_head", style="empathic", classifier="fisherfaces", model="mine",
+        image_transport="compressed",
         autostart="no", namespace="left", log_level="warn",
     )  # fmt: skip
     assert "image:=/cam/image" in told["recognizer"]["words"]
@@ -167,8 +168,10 @@ def test_the_arguments_reach_the_processes(stubs):
     parameters = {name: "\n".join(told[name]["parameters"]) for name in told}
     assert "source: '0'" in parameters["camera"]  # a text, although it looks like a number
     assert "loop: false" in parameters["camera"]
-    assert "robot: servo_head" in parameters["mirror"]
-    for line in ("autostart: false", "classifier: fisherfaces", "image_transport: compressed"):
+    assert "robot: ros2_control_head" in parameters["mirror"]
+    assert "style: empathic" in parameters["mirror"]
+    for line in ("autostart: false", "classifier: fisherfaces", "model: mine",
+                 "image_transport: compressed"):  # fmt: skip
         assert line in parameters["recognizer"]
 
 

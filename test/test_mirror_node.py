@@ -21,17 +21,19 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_bench import PATIENCE_S, wait_until
 from rosgraph_msgs.msg import Clock
-from std_msgs.msg import String
+from std_msgs.msg import Float32MultiArray, MultiArrayDimension, String
 from std_srvs.srv import SetBool
 from trajectory_msgs.msg import JointTrajectory
 
-from expression_ros.mirroring.robot_table import RobotTableError, load_robot
+from expression_ros.mirroring.robot_table import RobotTableError, available_robots, load_robot
+from expression_ros.mirroring.styles import StyleError
 from expression_ros.nodes.mirror import Mirror
 from expression_ros.nodes.parameters import ParameterError
 from expression_ros.vocabulary import EMOTIONS
 
 FACE = load_robot("virtual_face")
-HEAD = load_robot("servo_head")
+HEAD = load_robot("ros2_control_head")
+NECK = HEAD.outputs[0]
 
 QT = """\
 name: qt
@@ -85,6 +87,13 @@ class Bench:
         return None
 
 
+def scores_message(**scores: float) -> Float32MultiArray:
+    """Return scores as the recognizer publishes them, each label the name of a dimension."""
+    message = Float32MultiArray(data=list(scores.values()))
+    message.layout.dim = [MultiArrayDimension(label=label, size=1) for label in scores]
+    return message
+
+
 def values_of(status: DiagnosticStatus) -> dict[str, str]:
     return {entry.key: entry.value for entry in status.values}
 
@@ -93,24 +102,25 @@ def seconds(duration) -> float:
     return duration.sec + duration.nanosec * 1e-9
 
 
-def assert_within_limits(message: JointTrajectory) -> None:
-    assert list(message.joint_names) == [joint.name for joint in HEAD.joints]
+def assert_within_limits(message: JointTrajectory, output=NECK) -> None:
+    joints = HEAD.joints_of(output)
+    assert list(message.joint_names) == [joint.name for joint in joints]
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (0, 0)
     times = [seconds(point.time_from_start) for point in message.points]
     assert times[0] > 0
     assert all(before < after for before, after in itertools.pairwise(times))
-    assert list(message.points[-1].velocities) == [0.0] * len(HEAD.joints)
+    assert list(message.points[-1].velocities) == [0.0] * len(joints)
     for point in message.points:
         for joint, position, velocity in zip(
-            HEAD.joints, point.positions, point.velocities, strict=True
+            joints, point.positions, point.velocities, strict=True
         ):
             assert joint.minimum <= position <= joint.maximum
             assert abs(velocity) <= joint.max_velocity
 
 
-def ends_in(messages, word: str):
+def ends_in(messages, word: str, output=NECK):
     """Return the newest trajectory if it ends in the pose of ``word``."""
-    wanted = pytest.approx(HEAD.poses[word], abs=3e-4)  # a limit is not touched
+    wanted = pytest.approx(HEAD.poses_of(output)[word], abs=3e-4)  # a limit is not touched
     return messages and list(messages[-1].points[-1].positions) == wanted and messages[-1]
 
 
@@ -259,10 +269,49 @@ def test_edited_table_is_read_again(ros, tmp_path):
     bench.wait_for("QT/laugh")
 
 
+def test_style_is_changed_at_run_time(ros, tmp_path):
+    own = tmp_path / "calm.yaml"
+    own.write_text("name: calm\nanswers: {anger: neutral}\n", encoding="utf-8")
+    bench = Bench(ros, style="empathic")
+    bench.say("anger")
+    bench.wait_for("concerned")
+    bench.set("style", "mirror")
+    bench.wait_for("angry")
+    bench.set("style", str(own))
+    bench.wait_for("neutral")
+    status = bench.wait_for_status(lambda _, values: values["style"] == "calm", "a report: calm")
+    assert values_of(status)["emotion"] == "anger"
+
+
+def test_wrong_style_is_refused_with_the_list(ros):
+    bench = Bench(ros)
+    result = ros.set_parameter("mirror", "style", "cruel")
+    assert not result.successful
+    assert result.reason == (
+        "no style 'cruel'; styles: empathic, mirror, or the absolute path of a table"
+    )
+    with pytest.raises(StyleError, match="no style 'cruel'"):
+        Mirror(context=ros.context, parameter_overrides=[Parameter("style", value="cruel")])
+    bench.say("anger")
+    bench.wait_for("angry")
+
+
+def test_expression_cools_down(ros):
+    bench = Bench(ros, cooldown=600.0)
+    bench.say("happiness")
+    bench.wait_for("smile")
+    bench.say("anger")
+    bench.wait_for("angry")
+    bench.say("happiness")
+    bench.wait_for("neutral")
+    bench.set("cooldown", 0.0)
+    bench.wait_for("smile")
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("nonsense", "no robot 'nonsense'; robots: servo_head, virtual_face"),
+        ("nonsense", "no robot 'nonsense'; robots: boris, "),
         (7, "no robot '7'"),
         ("/none.yaml", "/none.yaml: No such file or directory"),
         (True, "robot must be a text|no robot 'True'"),
@@ -295,33 +344,88 @@ def test_hold_changes_at_run_time(ros):
 
 
 def test_wrong_robot_at_start_is_an_error(ros):
-    with pytest.raises(RobotTableError, match="robots: servo_head, virtual_face"):
+    with pytest.raises(RobotTableError, match=r"robots: boris, .*virtual_face"):
         Mirror(context=ros.context, parameter_overrides=[Parameter("robot", value="nonsense")])
     with pytest.raises(ParameterError, match="min_hold"):
         Mirror(context=ros.context, parameter_overrides=[Parameter("min_hold", value=-1.0)])
 
 
-# The servo head
+# The head
 
 
-def test_servo_head_moves_within_its_limits(ros):
-    moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
-    bench = Bench(ros, robot="servo_head")
-    first = moves.wait_for(lambda got: ends_in(got, "neutral"), "the approach to neutral")
-    assert len(first.points) == 1  # slowly, from wherever the head is
+def test_head_moves_within_its_limits(ros):
+    moves = {output: ros.collect(JointTrajectory, output.topic) for output in HEAD.outputs}
+    bench = Bench(ros, robot="ros2_control_head")
+    for output, collector in moves.items():
+        first = collector.wait_for(lambda got, o=output: ends_in(got, "neutral", o), "the approach")
+        assert len(first.points) == 1  # slowly, from wherever the head is
     for emotion in EMOTIONS[1:]:
         word = HEAD.expressions[emotion]
         bench.say(emotion)
-        moves.wait_for(lambda got, word=word: ends_in(got, word), f"a move to {word}")
+        for output, collector in moves.items():
+            collector.wait_for(
+                lambda got, o=output, w=word: ends_in(got, w, o), f"a move of {output.topic}"
+            )
+    for output, collector in moves.items():
+        for message in collector.messages:
+            assert_within_limits(message, output)
+
+
+def test_attack_and_release_are_the_durations_of_the_moves(ros):
+    moves = ros.collect(JointTrajectory, NECK.topic)
+    bench = Bench(ros, robot="ros2_control_head", attack=1.2, release=2.5)
+    approach = moves.wait_for(lambda got: ends_in(got, "neutral"), "the approach to neutral")
+    began = time.monotonic()
+    wait_until(
+        lambda: time.monotonic() - began > seconds(approach.points[0].time_from_start),
+        "the end of the approach",
+    )
+    bench.say("surprise")
+    there = moves.wait_for(lambda got: ends_in(got, "surprised"), "a move to surprised")
+    assert seconds(there.points[-1].time_from_start) == pytest.approx(1.2)
+    bench.say("neutral")
+    back = moves.wait_for(lambda got: ends_in(got, "neutral"), "a move to neutral")
+    assert seconds(back.points[-1].time_from_start) == pytest.approx(2.5)
     for message in moves.messages:
         assert_within_limits(message)
 
 
-def test_controller_that_appears_later_is_led_to_the_present_pose(ros):
-    bench = Bench(ros, robot="servo_head")
+def test_score_sets_the_strength_of_a_pose(ros):
+    moves = ros.collect(JointTrajectory, NECK.topic)
+    bench = Bench(ros, robot="ros2_control_head", full_score=0.8)
+    moves.wait_for(lambda got: ends_in(got, "neutral"), "the approach to neutral")
+    scores = ros.publisher(Float32MultiArray, "face_emotion/scores")
+    scores.publish(scores_message(surprise=0.4))
+    bench.wait_for_status(lambda _, v: v["scores that could not be read"] == "0", "a report")
+    half = pytest.approx([0.5 * value for value in HEAD.poses_of(NECK)["surprised"]], abs=3e-4)
+
+    def moved_half(got):
+        # The label counts with scores that are at most half a second old: send both again.
+        scores.publish(scores_message(surprise=0.4))
+        bench.say("surprise")
+        time.sleep(0.02)
+        return list(got[-1].points[-1].positions) == half
+
+    wait_until(lambda: moved_half(moves.messages), "a half surprised head")
+    status = bench.wait_for_status(lambda _, v: v["expression"] == "surprised", "a report")
+    assert values_of(status)["intensity"] == "0.50"
+
+
+def test_scores_without_labels_are_counted_and_survived(ros):
+    bench = Bench(ros)
+    scores = ros.publisher(Float32MultiArray, "face_emotion/scores")
+    scores.publish(Float32MultiArray(data=[0.5, 0.5]))
+    scores.publish(scores_message(happiness=float("nan")))
+    bench.wait_for_status(lambda _, v: v["scores that could not be read"] == "2", "a count of 2")
     bench.say("happiness")
     bench.wait_for("smile")
-    moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
+
+
+def test_controller_that_appears_later_is_led_to_the_present_pose(ros):
+    bench = Bench(ros, robot="ros2_control_head")
+    bench.say("happiness")
+    bench.wait_for("smile")
+    moves = ros.collect(JointTrajectory, NECK.topic)
     # The move to the smile may still be on its way when the subscription is made.
     message = moves.wait_for(
         lambda got: (last := ends_in(got, "smile")) and len(last.points) == 1 and last,
@@ -332,16 +436,16 @@ def test_controller_that_appears_later_is_led_to_the_present_pose(ros):
 
 
 def test_missing_controller_is_reported(ros):
-    bench = Bench(ros, robot="servo_head")
+    bench = Bench(ros, robot="ros2_control_head")
     status = bench.wait_for_status(
         lambda status, _: status.level == DiagnosticStatus.WARN, "a warning"
     )
-    assert "nobody subscribes /head_controller/joint_trajectory: start" in status.message
+    assert "nobody subscribes /neck_controller/joint_trajectory: start" in status.message
 
 
 def test_switching_off_moves_the_head_to_neutral(ros):
-    moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
-    bench = Bench(ros, robot="servo_head")
+    moves = ros.collect(JointTrajectory, NECK.topic)
+    bench = Bench(ros, robot="ros2_control_head")
     bench.say("surprise")
     moves.wait_for(lambda got: ends_in(got, "surprised"), "a move to surprised")
     bench.enable(False)
@@ -351,9 +455,9 @@ def test_switching_off_moves_the_head_to_neutral(ros):
 def test_output_whose_messages_are_not_installed_is_refused(ros, monkeypatch):
     bench = Bench(ros)
     monkeypatch.setitem(sys.modules, "trajectory_msgs.msg", None)
-    result = ros.set_parameter("mirror", "robot", "servo_head")
+    result = ros.set_parameter("mirror", "robot", "ros2_control_head")
     assert not result.successful
-    assert "needs trajectory_msgs/JointTrajectory, which is not installed" in result.reason
+    assert "trajectory_msgs/msg/JointTrajectory is not installed" in result.reason
     assert "ros-$ROS_DISTRO-trajectory-msgs" in result.reason
     bench.say("happiness")
     bench.wait_for("smile")
@@ -394,8 +498,8 @@ def test_mirror_follows_simulated_time_and_survives_its_restart(ros):
 
 
 def test_close_leaves_the_robot_neutral(ros):
-    moves = ros.collect(JointTrajectory, "head_controller/joint_trajectory")
-    bench = Bench(ros, robot="servo_head")
+    moves = ros.collect(JointTrajectory, NECK.topic)
+    bench = Bench(ros, robot="ros2_control_head")
     bench.say("happiness")
     moves.wait_for(lambda got: ends_in(got, "smile"), "a move to the smile")
     ros.in_executor(bench.mirror.close)
@@ -440,6 +544,6 @@ def test_process_with_a_wrong_robot_ends_with_one_line():
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert errors == (
-        "[ERROR] no robot 'nonsense'; robots: servo_head, virtual_face, "
+        f"[ERROR] no robot 'nonsense'; robots: {', '.join(available_robots())}, "
         "or the absolute path of a table\n"
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from expression_ros.mirroring.robot_table import (
+    ANSWERS,
     OUTPUT_TYPES,
     Output,
     RobotTableError,
-    available_robots,
     load_robot,
 )
-from expression_ros.vocabulary import EMOTIONS
 
 GOOD = """\
 name: bot
@@ -41,25 +40,6 @@ def table(tmp_path):
     return write
 
 
-def test_shipped_robots_load_and_are_named_like_their_files():
-    assert {"virtual_face", "servo_head"} <= set(available_robots())
-    for name in available_robots():
-        robot = load_robot(name)
-        assert robot.name == name
-        assert robot.description
-        assert robot.neutral == "neutral"
-
-
-@pytest.mark.parametrize("name", ["virtual_face", "servo_head"])
-def test_our_robots_have_a_word_of_their_own_for_every_emotion(name):
-    assert len(set(load_robot(name).expressions.values())) == len(EMOTIONS)
-
-
-def test_virtual_face_is_sent_words_it_knows():
-    faces = pytest.importorskip("expression_ros.mirroring.virtual_face")
-    assert set(load_robot("virtual_face").expressions.values()) <= set(faces.EXPRESSIONS)
-
-
 def test_user_table_is_read_from_its_path(table):
     robot = load_robot(table())
     assert robot.outputs == (
@@ -74,7 +54,7 @@ def test_user_table_is_read_from_its_path(table):
 
 def test_missing_emotion_is_answered_by_neutral(table):
     robot = load_robot(table())
-    assert set(robot.expressions) == set(EMOTIONS)
+    assert set(robot.expressions) == set(ANSWERS)
     assert robot.expression_for("anger") == "rest"
 
 
@@ -87,11 +67,11 @@ def test_joint_at_its_limit_is_accepted(table):
 
 
 def test_wrong_name_lists_the_robots():
-    with pytest.raises(RobotTableError, match=r"no robot 'nonsense'.*servo_head, virtual_face"):
+    with pytest.raises(RobotTableError, match=r"no robot 'nonsense'; robots: boris, .*_face"):
         load_robot("nonsense")
 
 
-@pytest.mark.parametrize("name", ["bots/bot.yaml", "bot.yaml", "../servo_head"])
+@pytest.mark.parametrize("name", ["bots/bot.yaml", "bot.yaml", "../ros2_control_head"])
 def test_relative_path_is_refused(name):
     with pytest.raises(RobotTableError, match="give the absolute path"):
         load_robot(name)
@@ -114,6 +94,11 @@ WRONG = [
     ("max_velocity: 2.0", "max_velocity: 0", r"joint pan: max_velocity and .* above 0"),
     ("max_acceleration: 9", "max_acceleration: -9", r"joint tilt: .* above 0"),
     ("max_velocity: 2.0", "speed: 2.0", r"joint pan has the unknown key 'speed': known are min"),
+    ("max_velocity: 2.0", "max_velocity: 1.0e-9", r"joint pan: at these limits it takes 2e\+09 s"),
+    ("min: -1.0", "min: -1.0e+308", r"joint pan: at these limits it takes .* correct them"),
+    ("max_acceleration: 9", "max_acceleration: 1.0e-9", r"joint tilt: at these limits it takes"),
+    ("QT/happy}", '"a\\ud800"}', r"expressions.happiness is .*: ROS cannot send it"),
+    ("QT/happy}", '"a\\0b"}', r"expressions.happiness is .*: ROS cannot send it"),
     ("min: -1.0", "min: 1.0", r"joint pan: min 1 is not below max 1"),
     ("tilt: -0.25", "tilt: -0.6", r"pose 'QT/happy' puts tilt at -0.6, outside -0.5 .. 0.5"),
     ("tilt: -0.25", "roll: 0.1", r"names the unknown joint 'roll': joints are pan, tilt"),
@@ -122,8 +107,8 @@ WRONG = [
     ("tilt: 0}", "pan: 0}", r"'pan' is given twice"),
     ("name: bot", "name: bot\nname: robot", r"line 2: 'name' is given twice"),
     (", topic: /bot/show", "", r"output 1 \(label\): topic is missing: add it"),
-    ("/bot/show", "'/bot show'", r"has the topic '/bot show': use letters"),
-    ("type: label", "type: lamp", r"unknown type 'lamp': known are label, joint_trajectory"),
+    ("/bot/show", "'/bot show'", r"topic is '/bot show': use letters"),
+    ("type: label", "type: lamp", r"unknown type 'lamp': known are label, joint_trajectory, led"),
     ("neck/joint_trajectory", "/bot/show", r"two outputs are on /bot/show: keep one"),
     ("neck/joint_trajectory", "robot_expression", r"robot_expression carries the label"),
     ("  QT/happy: {tilt: -0.25}\n", "", r"poses lacks the expression 'QT/happy': add a pose"),
@@ -154,7 +139,7 @@ def test_wrong_table_says_which_file_what_is_wrong_and_what_to_do(table, old, ne
         ("name: x\nexpressions: {neutral: n}\n", "outputs is empty: make it a list"),
         (
             "name: x\nexpressions: {neutral: n}\noutputs: [{type: joint_trajectory, topic: t}]\n",
-            "output 1 moves joints, but joints is missing",
+            r"output 1 \(joint_trajectory\) moves joints, but joints is missing",
         ),
         (
             "name: x\nexpressions: {neutral: n}\noutputs: [{type: label, topic: t}]\nposes: {}\n",
@@ -179,11 +164,101 @@ def test_file_that_cannot_be_read_is_refused(tmp_path):
         load_robot(str(tmp_path / "bytes.yaml"))
 
 
+# Outputs of other types
+
+FULL = """\
+name: full
+description: All types of output at once.
+checked_against: nothing
+expressions: {neutral: rest, happiness: joy, concern: care}
+outputs:
+  - {type: label, topic: words}
+  - {type: joint_trajectory, topic: neck/trajectory, joints: [tilt, pan]}
+  - {type: joint_trajectory, topic: face/trajectory, joints: [jaw]}
+  - {type: led, topic: eyes, fade: 0.5}
+  - {type: expression, topic: face}
+  - {type: service, service: words, service_type: bot_msgs/srv/Show, field: name, timeout: 3}
+joints:
+  pan: {min: -1, max: 1, max_velocity: 2}
+  tilt: {min: -1, max: 1, max_velocity: 2}
+  jaw: {min: 0, max: 1, max_velocity: 2}
+poses:
+  rest: {pan: 0.1, tilt: 0.2, jaw: 0.3}
+  joy: {jaw: 1.0}
+  care: {tilt: 0.5}
+colours: {rest: [0, 0, 0], joy: [1, 1, 0, 0.5], care: [0, 0, 1]}
+affect:
+  rest: {valence: 0, arousal: 0}
+  joy: {valence: 0.9, arousal: 0.5}
+  care: {valence: -0.3, arousal: -0.1}
+"""
+
+
+def test_several_outputs_at_once(table):
+    robot = load_robot(table(text=FULL))
+    assert [output.interface for output in robot.outputs] == [
+        "std_msgs/msg/String",
+        "trajectory_msgs/msg/JointTrajectory",
+        "trajectory_msgs/msg/JointTrajectory",
+        "std_msgs/msg/ColorRGBA",
+        "hri_msgs/msg/Expression",
+        "bot_msgs/srv/Show",
+    ]
+    label, neck, face, led, _, service = robot.outputs
+    assert (led.fade, service.field, service.timeout) == (0.5, "name", 3.0)
+    assert label.topic == service.topic == "words"  # a topic and a service may share a name
+    assert [joint.name for joint in robot.joints_of(neck)] == ["tilt", "pan"]
+    assert robot.poses_of(neck) == {"rest": (0.2, 0.1), "joy": (0.2, 0.1), "care": (0.5, 0.1)}
+    assert robot.poses_of(face)["joy"] == (1.0,)
+    assert robot.colours["joy"] == (1.0, 1.0, 0.0, 0.5)
+    assert robot.colours["rest"] == (0.0, 0.0, 0.0, 1.0)
+    assert robot.affect["care"] == (-0.3, -0.1)
+    assert robot.words == ("rest", "joy", "care")
+    assert robot.expression_for("concern") == "care"
+    assert robot.checked_against == "nothing"
+
+
+WRONG_OUTPUTS = [
+    ("[jaw]", "[jaw, pan]", r"joint pan is moved by output 2 and output 3: give each output its"),
+    ("[jaw]", "[jaw, jaw]", r"output 3 \(joint_trajectory\) names the joint jaw twice: keep one"),
+    ("[tilt, pan]", "[tilt]", r"joint pan is moved by no output: remove it, or name it"),
+    ("[jaw]", "[yaw]", r"names the unknown joint 'yaw': joints are pan, tilt, jaw"),
+    ("[jaw]", "jaw", r"joints is 'jaw': make it a list"),
+    (", joints: [jaw]", "", r"joint pan is moved by output 2 and output 3"),
+    ("fade: 0.5", "fade: -1", r"output 4 \(led\): fade is -1: make it 0 to 10"),
+    ("fade: 0.5", "joints: [jaw]", r"output 4 \(led\) has the unknown key 'joints'"),
+    ("bot_msgs/srv/Show", "bot_msgs/Show", r"service_type is 'bot_msgs/Show': write it as package"),
+    (", service_type: bot_msgs/srv/Show", "", r"output 6 \(service\): service_type is missing"),
+    ("field: name", "field: the name", r"field is 'the name': name a field of the request"),
+    (", field: name", "", r"output 6 \(service\): field is missing"),
+    ("timeout: 3", "timeout: 0", r"timeout is 0: make it 0.1 to 60"),
+    ("service: words", "topic: words", r"output 6 \(service\) has the unknown key 'topic'"),
+    (", care: [0, 0, 1]}", "}", r"colours lacks the expression 'care': add a colour for it"),
+    ("joy: [1, 1, 0, 0.5]", "joy: [1, 1]", r"colour 'joy' is \[1, 1\]: make it \[red, green"),
+    ("joy: [1, 1, 0, 0.5]", "joy: [1, 1, 255]", r"colour 'joy' is 255: make it 0 to 1"),
+    ("joy: [1, 1, 0, 0.5]", "joy: '#ff0'", r"colour 'joy' is '#ff0': make it \[red"),
+    ("  - {type: led, topic: eyes, fade: 0.5}\n", "", r"colours is given but there is no led"),
+    ("  - {type: expression, topic: face}\n", "", r"affect is given but there is no expression"),
+    ("joy: {valence: 0.9, ", "joy: {", r"affect 'joy': valence is missing: add it"),
+    ("valence: 0.9", "valence: 9", r"affect 'joy': valence is 9: make it -1 to 1"),
+    ("  care: {valence: -0.3, arousal: -0.1}\n", "", r"affect lacks the expression 'care'"),
+    ("concern: care", "worry: care", r"unknown emotion 'worry': emotions are .*, concern"),
+    ("jaw: {min: 0, ", "jaw: {", r"joint jaw: min is missing: add it"),
+    ("checked_against: nothing", "checked_against: [1]", r"checked_against is \[1\]: make it a"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG_OUTPUTS)
+def test_wrong_output_says_what_is_wrong_and_what_to_do(table, old, new, message):
+    path = table(old, new, FULL)
+    with pytest.raises(RobotTableError, match=message) as caught:
+        load_robot(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
 def test_every_output_type_of_the_tables_has_a_class():
     pytest.importorskip("rclpy", reason="needs rclpy")
-    from expression_ros.nodes.robot_outputs import message_type
+    from expression_ros.nodes.mirror_outputs import CLASSES
 
-    assert {kind: message_type(kind).__name__ for kind in OUTPUT_TYPES} == {
-        "label": "String",
-        "joint_trajectory": "JointTrajectory",
-    }
+    assert tuple(CLASSES) == OUTPUT_TYPES

@@ -145,6 +145,18 @@ EXPRESSIONS: dict[str, FaceShape] = {
 }  # fmt: skip
 
 
+# What answers an emotion without being one that is read from faces.
+ANSWERS: dict[str, FaceShape] = {
+    # AU 1 inner brow raiser and a little of 4, the brows of sadness, but the eyes are open and
+    # look at the other, and the mouth is closed and nearly level.
+    "concerned": _symmetric(
+        brow_height=0.35, brow_angle=0.85, brow_arch=0.2, brow_squeeze=0.5,
+        upper_lid=0.92, lower_lid=0.12, lid_slant=-0.14, pupil_size=1.12,
+        mouth_width=0.6, mouth_corner=-0.3, cheek=0.0,
+    ),
+}  # fmt: skip
+
+
 def expression_shape(name: str) -> FaceShape:
     """Return the shape of an expression, for example ``smile``.
 
@@ -152,10 +164,11 @@ def expression_shape(name: str) -> FaceShape:
         UnknownExpressionError: the face has no such expression; the message lists those it has.
     """
     try:
-        return EXPRESSIONS[name]
+        return ANSWERS[name] if name in ANSWERS else EXPRESSIONS[name]
     except (KeyError, TypeError):
+        known = ", ".join((*EXPRESSIONS, *ANSWERS))
         raise UnknownExpressionError(
-            f"unknown expression {name!r}; the virtual face knows: {', '.join(EXPRESSIONS)}"
+            f"unknown expression {name!r}; the virtual face knows: {known}"
         ) from None
 
 

@@ -2,10 +2,11 @@
 
 Part of ``expression_ros.mirroring``: imports no ROS, and numpy only. Time is always an argument.
 
-Every change of the pose is a minimum-jerk step S(u) = 10 u^3 - 15 u^4 + 6 u^5 (Flash and Hogan,
-1985) of one fixed duration T, and a change in the middle of another is added to it: the path is the
-sequence of poses seen through a linear filter whose impulse response is S'. From this follows, for
-any sequence of poses at any times:
+What is commanded is a path x(t) that stays among the poses: it steps to a new pose, or moves there
+in a straight line if the move is to take longer. The joints follow x(t) through one linear filter,
+whose step response is the minimum-jerk curve S(u) = 10 u^3 - 15 u^4 + 6 u^5 (Flash and Hogan, 1985)
+over a fixed time T, and whose impulse response is therefore S'. From this follows, for any sequence
+of poses at any times:
 
 * S' is never negative, so every position is a weighted mean of poses and stays within their range.
 * Velocity is at most max S' = 15/8 times the widest swing R of a joint between two poses, over T.
@@ -65,10 +66,10 @@ class JointMotion:
     Args:
         joints: the limits.
         poses: every pose that will be commanded, positions in the order of ``joints``.
-        start: the pose in which the joints are at first.
+        start: the pose in which the joints are at first, and from which intensity is measured.
 
     Attributes:
-        move_time: s that a move from rest takes.
+        move_time: s that a move from rest takes at least.
         approach_time: s that an approach takes.
 
     Raises:
@@ -99,88 +100,149 @@ class JointMotion:
         self.move_time = _MARGIN * max(shortest)
         self.approach_time = _MARGIN * max(approach)
         self._low, self._high = low, high
-        # The path: poses and the times at which the step towards each began, oldest first.
-        self._targets = self._pose(start)[np.newaxis, :]
-        self._times = np.array([-math.inf])
+        self._rest = self._target(start, 1.0)
+        # The path x(t): where it was before all segments, then what each adds, oldest first.
+        self._base = self._rest
+        self._begins = np.empty(0)  # of each segment, s
+        self._ends = np.empty(0)  # the same as the beginning for a step
+        self._adds = np.empty((0, len(joints)))
         self._known_from = -math.inf  # until then an approach is under way
         self._now = -math.inf
 
-    def command(self, pose: str, now: float) -> list[TrajectoryPoint]:
+    def command(
+        self, pose: str, now: float, intensity: float = 1.0, duration: float = 0.0
+    ) -> list[TrajectoryPoint]:
         """Return the trajectory from where the joints are at ``now`` to a pose.
 
         During an approach the move begins when the approach has ended. After the clock went back,
         where the joints are is not known, and the trajectory is an approach.
 
+        Args:
+            pose: one of the poses.
+            now: s.
+            intensity: 0 .. 1, how far from the pose ``start`` to this one.
+            duration: s that the move should take; it takes ``move_time`` at least.
+
         Raises:
-            ValueError: ``pose`` is none of the poses.
+            ValueError: ``pose`` is none of the poses, or the intensity is not from 0 to 1.
         """
-        target = self._pose(pose)
+        target = self._target(pose, intensity)
         if now < self._now:
-            return self.approach(pose, now)
+            return self.approach(pose, now, intensity)
         self._now = now
-        self._forget_finished(now)
-        step = self.move_time / SAMPLES
-        points = []
         start = max(now, self._known_from)
-        if start - now >= step:  # finish the approach first
-            points.append(self._point(start - now, self._targets[0], np.zeros_like(target)))
-        self._times = np.append(self._times, start)
-        self._targets = np.vstack([self._targets, target])
-        positions, velocities = self._states(start + step * np.arange(1, SAMPLES + 1))
+        ramp = max(0.0, duration - self.move_time)
+        self._forget_finished(now)
+        here = self._cut(start)
+        points = []
+        times = self._sample_times(ramp)
+        if start - now >= times[0]:  # finish the approach first
+            points.append(self._point(start - now, self._base, np.zeros_like(target)))
+        self._begins = np.append(self._begins, start)
+        self._ends = np.append(self._ends, start + ramp)
+        self._adds = np.vstack([self._adds, target - here])
+        positions, velocities = self._states(start + times)
         positions[-1], velocities[-1] = target, 0.0  # the end, free of rounding
-        for number, (position, velocity) in enumerate(zip(positions, velocities, strict=True), 1):
-            points.append(self._point(start - now + step * number, position, velocity))
+        for time, position, velocity in zip(times.tolist(), positions, velocities, strict=True):
+            points.append(self._point(start - now + time, position, velocity))
         return points
 
-    def approach(self, pose: str, now: float) -> list[TrajectoryPoint]:
+    def approach(self, pose: str, now: float, intensity: float = 1.0) -> list[TrajectoryPoint]:
         """Return a slow move to a pose from rest anywhere within the limits: a single point.
 
         Raises:
-            ValueError: ``pose`` is none of the poses.
+            ValueError: ``pose`` is none of the poses, or the intensity is not from 0 to 1.
         """
-        target = self._pose(pose)
+        self._base = target = self._target(pose, intensity)
         self._now = now
         self._known_from = now + self.approach_time
-        self._targets = target[np.newaxis, :]
-        self._times = np.array([-math.inf])
+        self._keep(np.zeros(len(self._begins), dtype=bool))
         return [self._point(self.approach_time, target, np.zeros_like(target))]
 
     def finished(self, now: float) -> bool:
         """Return whether the joints rest at ``now``; yes too if the clock went back."""
         if now < self._now:
             return True
-        return now >= self._known_from and bool(np.all(now - self._times >= self.move_time))
+        return now >= self._known_from and bool(np.all(now - self._ends >= self.move_time))
 
     def state(self, now: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return positions and velocities at ``now``; during an approach, those at its end."""
         positions, velocities = self._states(np.array([max(now, self._known_from)]))
         return tuple(positions[0].tolist()), tuple(velocities[0].tolist())
 
-    def _pose(self, word: str) -> np.ndarray:
+    def _target(self, word: str, intensity: float) -> np.ndarray:
+        if not 0.0 <= intensity <= 1.0:
+            raise ValueError(f"intensity is {intensity!r}: give 0 to 1")
         try:
-            return self._poses[word]
+            pose = self._poses[word]
         except KeyError:
             raise ValueError(f"no pose {word!r}; poses: {', '.join(self._poses)}") from None
+        return pose if intensity == 1.0 else self._rest + intensity * (pose - self._rest)
+
+    def _sample_times(self, ramp: float) -> np.ndarray:
+        """Return the times of the points of a move, s since its beginning, the last its end.
+
+        In the middle of a long move the joints go in a straight line, which needs no points.
+        """
+        step = self.move_time / SAMPLES
+        if ramp <= self.move_time:
+            count = math.ceil((ramp + self.move_time) / step - 1e-9)
+            return (ramp + self.move_time) / count * np.arange(1, count + 1)
+        bend = step * np.arange(1, SAMPLES + 1)
+        return np.concatenate([bend, [ramp], ramp + bend] if ramp - bend[-1] > step / 2
+                              else [bend, ramp + bend])  # fmt: skip
 
     def _forget_finished(self, now: float) -> None:
-        """Keep the newest target that has been reached, and those after it."""
-        reached = int(np.count_nonzero(now - self._times >= self.move_time))
-        self._targets = self._targets[reached - 1 :]
-        self._times = self._times[reached - 1 :]
-        self._times[0] = -math.inf
+        """Add to the base what the joints have done completely."""
+        done = now - self._ends >= self.move_time
+        if np.any(done):
+            self._base = self._base + self._adds[done].sum(axis=0)
+            self._keep(~done)
+
+    def _cut(self, now: float) -> np.ndarray:
+        """End the path x(t) at a time and return where it is then."""
+        length = self._ends - self._begins
+        share = np.ones_like(length)
+        np.divide(now - self._begins, length, out=share, where=length > 0)
+        share[self._begins >= now] = 0.0
+        self._adds = self._adds * np.clip(share, 0.0, 1.0)[:, np.newaxis]
+        self._ends = np.minimum(self._ends, now)
+        self._keep(share > 0.0)
+        return self._base + self._adds.sum(axis=0)
+
+    def _keep(self, segments: np.ndarray) -> None:
+        self._begins = self._begins[segments]
+        self._ends = self._ends[segments]
+        self._adds = self._adds[segments]
 
     def _states(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return positions and velocities, each of shape (len(times), joints)."""
-        u = np.clip((times[:, np.newaxis] - self._times) / self.move_time, 0.0, 1.0)
-        share = u**3 * (10.0 - 15.0 * u + 6.0 * u**2)
-        speed = 30.0 * u**2 * (1.0 - u) ** 2 / self.move_time
-        # A target weighs what its own step has gained and the step after it has not yet taken.
-        after = np.zeros((len(times), 1))
-        weights = share - np.hstack([share[:, 1:], after])
-        rates = speed - np.hstack([speed[:, 1:], after])
-        positions = np.clip(weights @ self._targets, self._low, self._high)  # against rounding only
-        return positions, rates @ self._targets
+        whole = self.move_time
+        since = (times[:, np.newaxis] - self._begins) / whole
+        share, speed = _step(since)[0], _step_speed(since) / whole
+        length = (self._ends - self._begins) / whole
+        ramps = length > 1e-6  # shorter ones are steps, free of the cancellation below
+        if np.any(ramps):
+            a, b, long = since[:, ramps], since[:, ramps] - length[ramps], length[ramps]
+            (rise, area), (fall, fallen) = _step(a), _step(b)
+            share[:, ramps] = (area - fallen) / long
+            speed[:, ramps] = (rise - fall) / (long * whole)
+        positions = self._base + share @ self._adds
+        return np.clip(positions, self._low, self._high), speed @ self._adds  # against rounding
 
     @staticmethod
     def _point(time: float, positions: np.ndarray, velocities: np.ndarray) -> TrajectoryPoint:
         return TrajectoryPoint(time, tuple(positions.tolist()), tuple(velocities.tolist()))
+
+
+def _step(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the step response S at times in units of T, and its integral from 0."""
+    u = np.clip(time, 0.0, 1.0)
+    value = u**3 * (10.0 - 15.0 * u + 6.0 * u**2)
+    return value, u**4 * (2.5 - 3.0 * u + u**2) + np.maximum(time - 1.0, 0.0)
+
+
+def _step_speed(time: np.ndarray) -> np.ndarray:
+    """Return S' at times in units of T."""
+    u = np.clip(time, 0.0, 1.0)
+    return 30.0 * u**2 * (1.0 - u) ** 2

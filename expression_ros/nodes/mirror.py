@@ -11,30 +11,34 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from std_msgs.msg import String
+from std_msgs.msg import Float32MultiArray, String
 from std_srvs.srv import SetBool
 
-from expression_ros.mirroring.behaviour import MirrorBehaviour
+from expression_ros.mirroring.behaviour import Command, MirrorBehaviour
 from expression_ros.mirroring.robot_table import EXPRESSION_TOPIC, Output, Robot, load_robot
+from expression_ros.mirroring.styles import Style, load_style
 from expression_ros.nodes.diagnostics import OK, WARN, publish_statuses, status
-from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
-from expression_ros.nodes.parameters import NodeParameters
-from expression_ros.nodes.robot_outputs import (
+from expression_ros.nodes.mirror_outputs import (
     LabelOutput,
     OutputError,
     RobotOutput,
+    interface_of,
     make_output,
-    message_type,
 )
+from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
+from expression_ros.nodes.mirror_scores import scores_of
+from expression_ros.nodes.parameters import NodeParameters
 from expression_ros.nodes.running import run_node
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
 LABEL_TOPIC = "face_emotion"
+SCORES_TOPIC = f"{LABEL_TOPIC}/scores"
 
 _TICK_S = 0.02  # how late a held expression or a changed parameter may take effect
 _REPORT_S = 1.0
 _WARN_REPORTS = 10  # how often diagnostics warn of an unknown word, so that a person can see it
 _EXPRESSION = Output("label", EXPRESSION_TOPIC)
+_TIMES = ("min_hold", "neutral_after", "cooldown", "attack", "release", "full_score")
 
 
 class Mirror(Node):
@@ -45,8 +49,9 @@ class Mirror(Node):
 
     Raises:
         RobotTableError: the robot does not exist or its table is wrong.
+        StyleError: the style does not exist or its table is wrong.
         ParameterError: another parameter was given a value that cannot be used.
-        OutputError: the messages of one of the robot's outputs are not installed.
+        OutputError: the type of one of the robot's outputs is not installed.
     """
 
     def __init__(self, **kwargs: Any):
@@ -64,20 +69,29 @@ class Mirror(Node):
         name = self._values["robot"]
         self._tables: dict[str, Robot] = {name: load_robot(name)}
         self._robot = self._tables[name]
+        style = self._values["style"]
+        self._styles: dict[str, Style] = {style: load_style(style)}
         self._behaviour = MirrorBehaviour(
-            self._robot, self._values["min_hold"], self._values["neutral_after"]
+            self._robot,
+            **{name: self._values[name] for name in _TIMES},
+            style=self._styles[style],
         )
         self._unknown_word = ""  # the last new one, as a sentence
         self._unknown_count = 0
         self._warn_reports = 0
+        self._bad_scores = 0  # messages of scores that could not be read
         self._report = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._expression = LabelOutput(self, _EXPRESSION, self._robot)
         self._outputs = self._make_outputs(self._robot)
         if not self._values["enabled"]:
             self._behaviour.disable()
-        self._show(self._behaviour.expression)
-        self.add_on_set_parameters_callback(self._check_robot)
+        self._show(self._behaviour.command)
+        self.add_on_set_parameters_callback(self._check_tables)
         self.create_service(SetBool, "~/enable", self._enable)
+        # In this order: an executor takes ready messages in the order of the subscriptions.
+        self.create_subscription(
+            Float32MultiArray, SCORES_TOPIC, self._take_scores, QoSProfile(depth=10)
+        )
         self.create_subscription(String, LABEL_TOPIC, self._take_label, QoSProfile(depth=10))
         # Timers of real time: a simulated clock may stand still or go back, and neither may keep
         # the node from hearing its parameters. What is timed is timed by the node's clock.
@@ -118,50 +132,68 @@ class Mirror(Node):
             self.get_logger().warning(self._unknown_word)
         self._update()
 
+    def _take_scores(self, message: Float32MultiArray) -> None:
+        if self._closed:
+            return
+        try:
+            self._behaviour.scores_received(scores_of(message), self._now())
+        except ValueError as error:
+            if self._bad_scores == 0:
+                topic = self.resolve_topic_name(SCORES_TOPIC)
+                self.get_logger().warning(f"{topic}: {error}; expressions are shown in full")
+            self._bad_scores += 1
+
     def _update(self) -> None:
         if self._closed:
             return
         self._apply_parameters()
         now = self._now()
-        expression = self._behaviour.tick(now)
-        if expression is not None:
-            self._show(expression)
+        command = self._behaviour.tick(now)
+        if command is not None:
+            self._show(command)
         if self._behaviour.enabled:
             for output in self._outputs:
                 output.update(now)
 
-    def _show(self, expression: str) -> None:
+    def _show(self, command: Command) -> None:
         """Show an expression on every output, unless the robot is to be left alone."""
         if not self._behaviour.enabled:
             return
         for output in (self._expression, *self._outputs):
-            output.show(expression, self._now())
+            (output.show if command.is_new else output.adjust)(command, self._now())
 
     def _leave(self) -> None:
         """Leave the robot neutral."""
         for output in (self._expression, *self._outputs):
-            output.leave(self._robot.neutral, self._now())
+            output.leave(Command(self._robot.neutral), self._now())
 
     # Parameters and the service
 
-    def _check_robot(self, parameters: list[Parameter]) -> SetParametersResult:
-        """Refuse a robot that cannot be loaded; keep the table of one that can until it is used."""
+    def _check_tables(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Refuse a robot or a style that cannot be loaded; keep one that can until it is used."""
         for parameter in parameters:
-            if parameter.name == "robot":
-                name = str(parameter.value)
-                try:
+            name = str(parameter.value)
+            try:
+                if parameter.name == "robot":
                     robot = load_robot(name)
                     for output in robot.outputs:
-                        message_type(output.type)
-                except ValueError as error:
-                    return SetParametersResult(successful=False, reason=str(error))
-                self._tables[name] = robot
+                        interface_of(output)
+                    self._tables[name] = robot
+                elif parameter.name == "style":
+                    self._styles[name] = load_style(name)
+            except ValueError as error:
+                return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _apply_parameters(self) -> None:
         """Follow the parameters: Humble has no callback for after they were set."""
-        self._behaviour.min_hold = self._values["min_hold"]
-        self._behaviour.neutral_after = self._values["neutral_after"]
+        for name in _TIMES:
+            setattr(self._behaviour, name, self._values[name])
+        style = self._styles[self._values["style"]]
+        if style != self._behaviour.style:
+            self._styles = {self._values["style"]: style}
+            self._behaviour.set_style(style)
+            self.get_logger().info(f"style {style.name} from now on")
         robot = self._tables[self._values["robot"]]
         if robot != self._robot:
             self._switch_robot(robot)
@@ -179,12 +211,12 @@ class Mirror(Node):
             return
         for output in old_outputs:
             if self._behaviour.enabled:
-                output.leave(old_robot.neutral, self._now())
+                output.leave(Command(old_robot.neutral), self._now())
             output.destroy()
         self._outputs = outputs
         self._tables = {self._values["robot"]: robot}
         self._behaviour.set_robot(robot)
-        self._show(self._behaviour.expression)
+        self._show(self._behaviour.command)
         self.get_logger().info(f"robot {robot.name} from now on")
 
     def _make_outputs(self, robot: Robot) -> list[RobotOutput]:
@@ -203,11 +235,11 @@ class Mirror(Node):
         if enabled:
             self._behaviour.enable()
             for output in (self._expression, *self._outputs):
-                output.resume(self._behaviour.expression, self._now())
+                output.resume(self._behaviour.command, self._now())
         else:
             self._behaviour.disable()
-            if self._behaviour.tick(self._now()) is not None:
-                self._leave()
+            self._behaviour.tick(self._now())
+            self._leave()  # also if it is neutral already: a fade to it may not have ended
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         result = self.set_parameters([Parameter("enabled", value=bool(request.data))])[0]
@@ -225,21 +257,24 @@ class Mirror(Node):
         if self._closed:
             return
         if self._behaviour.enabled:  # switched off, the robot's face may be somebody else's
-            self._expression.show(self._behaviour.expression, self._now())
+            self._expression.show(self._behaviour.command, self._now())
         behaviour = self._behaviour
         labels = self.resolve_topic_name(LABEL_TOPIC)
         values = {
             "robot": self._robot.name,
+            "style": behaviour.style.name,
             "enabled": "yes" if behaviour.enabled else "no",
             "expression": behaviour.expression,
             "emotion": behaviour.emotion,
+            "intensity": f"{behaviour.intensity:.2f}",
             "labels received": behaviour.labels_received,
             "labels that say unknown": behaviour.unknown_labels,
             "unknown words": sum(behaviour.unknown_words.values()),
+            "scores that could not be read": behaviour.bad_scores + self._bad_scores,
             f"publishers on {labels}": self.count_publishers(labels),
         }
         for output in (self._expression, *self._outputs):
-            values[f"subscribers on {output.topic}"] = output.listeners
+            values.update(output.report)
         publish_statuses(
             self, self._report, [status(self, "expressions", *self._summary(), values)]
         )
@@ -253,12 +288,9 @@ class Mirror(Node):
         if self._warn_reports > 0:
             self._warn_reports -= 1
             return WARN, self._unknown_word
-        for output in self._outputs:
-            if output.listeners == 0:
-                return WARN, (
-                    f"nobody subscribes {output.topic}: start the robot's controller or driver, "
-                    f"or correct the topic in the table of {self._robot.name}"
-                )
+        problems = [output.problem for output in self._outputs if output.problem]
+        if problems:
+            return WARN, "; ".join(problems)
         if not self._behaviour.enabled:
             return OK, f"switched off; {self._robot.name} is left alone"
         return OK, f"{self._robot.name} shows {self._behaviour.expression}"

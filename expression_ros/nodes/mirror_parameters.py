@@ -10,6 +10,12 @@ MIRROR_PARAMETERS = (
         "Setting a path again reads the file again.",
     ),
     ParameterSpec(
+        "style",
+        "mirror",
+        "How emotions are answered: mirror, empathic (concern for anger, fear, sadness, disgust), "
+        "or your own table by absolute path. Setting a path again reads the file again.",
+    ),
+    ParameterSpec(
         "min_hold",
         # Calm enough for the eye, and a smile that has to wait for it still comes within 0.5 s.
         0.4,
@@ -23,6 +29,35 @@ MIRROR_PARAMETERS = (
         "Seconds without a label that names an emotion after which the robot turns neutral.",
         minimum=0.1,
         maximum=60.0,
+    ),
+    ParameterSpec(
+        "cooldown",
+        0.0,
+        "Seconds after its end for which an expression is not shown again.",
+        minimum=0.0,
+        maximum=600.0,
+    ),
+    ParameterSpec(
+        "attack",
+        0.3,
+        "Seconds that joints and lights take to an expression at least.",
+        minimum=0.0,
+        maximum=10.0,
+    ),
+    ParameterSpec(
+        "release",
+        0.8,
+        "Seconds that joints and lights take back to neutral at least.",
+        minimum=0.0,
+        maximum=10.0,
+    ),
+    ParameterSpec(
+        "full_score",
+        0.8,
+        "Score (0 to 1) from which an expression is shown in full; below it weaker, where the "
+        "robot can and /face_emotion/scores tells the score; 0 for always in full.",
+        minimum=0.0,
+        maximum=1.0,
     ),
     ParameterSpec(
         "enabled",

@@ -37,7 +37,7 @@ RECOGNIZER_PARAMETERS = (
     P(
         "label_thresholds",
         "",
-        "From which probability on a label is said, as in 'surprise=0.4, anger=0.3'; for landmarks, "
+        "From which probability on a label is said, as in surprise=0.4, anger=0.3; for landmarks, "
         "svm, knn and mlp; empty: as in the model.",
         run_time=False,
         lifecycle=True,

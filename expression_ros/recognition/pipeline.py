@@ -249,7 +249,7 @@ class ExpressionRecognizer:
         return []
 
     def _search_elsewhere(self, grey: np.ndarray, turn: tuple[int, ...]) -> list[Detection]:
-        """Search a frame in the background thread, which also makes its detector: that takes long."""
+        """Search a frame in the background thread; it makes its detector, which takes long."""
         return self.detector.twin().search_frame(grey, cascades=turn)
 
     def _still_there(

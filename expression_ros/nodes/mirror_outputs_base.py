@@ -1,0 +1,138 @@
+"""What all outputs of a robot have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from rclpy.duration import Duration
+from rclpy.node import Node
+
+from expression_ros.mirroring.behaviour import Command
+from expression_ros.mirroring.interfaces import NotInstalledError, interface_class
+from expression_ros.mirroring.robot_table import Output, Robot
+
+_ACK_TIMEOUT_S = 0.2  # how long a last message may take to reach its subscribers
+
+
+class OutputError(ValueError):
+    """An output cannot be used here: its type is not installed, or its topic is refused."""
+
+
+class RobotOutput(ABC):
+    """One output of a robot. Times are seconds of the node's clock.
+
+    Args:
+        node: which publishes or calls.
+        output: type and topic.
+        robot: its table.
+
+    Raises:
+        OutputError: the ROS type is not installed, or ROS refuses the topic.
+    """
+
+    def __init__(self, node: Node, output: Output, robot: Robot):
+        self.output = output
+        self.interface = interface_of(output)
+        self._node = node
+        self._robot = robot
+
+    @property
+    def topic(self) -> str:
+        """The full name of the topic or service."""
+        return self._node.resolve_topic_name(self.output.topic)
+
+    @property
+    def problem(self) -> str:
+        """What keeps the output from working, as a sentence with the remedy; empty if nothing."""
+        return ""
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """Values for the diagnostics."""
+        return {}
+
+    @abstractmethod
+    def show(self, command: Command, now: float) -> None:
+        """Tell the robot its new expression."""
+
+    def adjust(self, command: Command, now: float) -> None:  # noqa: B027 - words have no strength
+        """Follow a new intensity of the same expression, where the output can show it."""
+
+    def update(self, now: float) -> None:  # noqa: B027 - most outputs have nothing to do in between
+        """Do what is due; called all the time while the mirror is enabled."""
+
+    def resume(self, command: Command, now: float) -> None:
+        """Take over again, after others may have driven the robot."""
+        self.show(command, now)
+
+    @abstractmethod
+    def leave(self, command: Command, now: float) -> None:
+        """Show a last expression without delay, and wait a little until it has arrived."""
+
+    @abstractmethod
+    def destroy(self) -> None:
+        """Give up the publisher or client."""
+
+
+class TopicOutput(RobotOutput):
+    """An output that is a publisher."""
+
+    qos: Any = 10
+
+    def __init__(self, node: Node, output: Output, robot: Robot):
+        super().__init__(node, output, robot)
+        try:
+            self._publisher = node.create_publisher(self.interface, output.topic, self.qos)
+        except Exception as error:  # rclpy has no common class for what can be wrong with a topic
+            raise OutputError(f"cannot publish on {output.topic}: {error}") from None
+
+    @property
+    def topic(self) -> str:
+        return self._publisher.topic_name
+
+    @property
+    def listeners(self) -> int:
+        """How many subscriptions there are."""
+        return self._publisher.get_subscription_count()
+
+    @property
+    def problem(self) -> str:
+        if self.listeners:
+            return ""
+        return (
+            f"nobody subscribes {self.topic}: start the robot's controller or driver, or correct "
+            f"the topic in the table of {self._robot.name}"
+        )
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        return {f"subscribers on {self.topic}": self.listeners}
+
+    def leave(self, command: Command, now: float) -> None:
+        self.show(command, now)
+        self.flush()
+
+    def flush(self) -> None:
+        self._publisher.wait_for_all_acked(Duration(seconds=_ACK_TIMEOUT_S))
+
+    def destroy(self) -> None:
+        self._node.destroy_publisher(self._publisher)
+
+
+def interface_of(output: Output) -> Any:
+    """Return the class of an output's ROS type; raises OutputError if it cannot be used."""
+    try:
+        interface = interface_class(output.interface)
+    except NotInstalledError as error:
+        raise OutputError(f"output {output.type} on {output.topic}: {error}") from None
+    if output.type == "service":
+        fields = interface.Request.get_fields_and_field_types()
+        if fields.get(output.field) != "string":
+            texts = [name for name, kind in fields.items() if kind == "string"]
+            raise OutputError(
+                f"the request of {output.interface} has no text field {output.field!r}: "
+                f"its text fields are {', '.join(texts) or 'none'}"
+            )
+    return interface
