@@ -664,8 +664,8 @@ FER2013's training split (the single label on one head, the FER+ votes on anothe
 validation or public-test image (correlation of 16x16 thumbnails above {near}) were left out of
 training; no public-test image and no image of the London set was trained on. `{held_out}` names
 the validation faces by a digest, so that what is trained on this network can be calibrated on them.
-{start}{epochs} epochs, {images:,} faces seen, {minutes:.0f} minutes on {device} (PyTorch {torch}),
-the first {small:.0%} of them on 32x32 faces; SGD, moving average of the weights. Rebuild:
+{start}{epochs} epochs, {images:,} faces seen, {minutes:.0f} minutes on {device} (PyTorch
+{torch}), the first {small:.0%} of them on 32x32 faces; SGD, moving average of the weights. Rebuild:
 
     {command}
 
@@ -685,7 +685,8 @@ poses or lighting; disgust, with the fewest examples, and fear are read least re
 
 _RESTARTED = """\
 It began with the weights of an earlier training (the same command without `--start`), at a lower
-learning rate. The figures of this training: """
+learning rate. The figures of this training:
+"""
 
 
 def model_card(

@@ -180,7 +180,7 @@ def _confidence(manifest: ModelManifest, measured: Measurements) -> str:
     if least is not None:
         chosen = (
             f"`min_confidence` {least:.2f} is the least score from which on at least "
-            f"{RIGHT_ENOUGH:.0%} of the answers on the calibration faces are right (with 90 % "
+            f"{RIGHT_ENOUGH:.0%} of the answers on the calibration faces are right (with 97.5 % "
             f"certainty, counted in steps of 0.05). On the test faces, "
             f"{right[scores >= least].mean():.1%} of what is said from there on is right.\n"
         )

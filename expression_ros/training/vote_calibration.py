@@ -10,7 +10,7 @@ from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.vote import VoteCalibration, evidence_of
 from expression_ros.training.reliability import THRESHOLDS
 
-_SURE = 1.2816  # standard normal deviation of a one-sided 90 % bound
+_SURE = 1.96  # standard normal deviation of a one-sided 97.5 % bound
 
 
 def fit_vote_calibration(
@@ -47,7 +47,7 @@ def trustworthy_score(scores: np.ndarray, right: np.ndarray, wanted: float) -> f
     Args:
         scores: (N,) float, 0..1.
         right: (N,) bool.
-        wanted: share of right answers that must be reached with 90 % certainty (lower bound of
+        wanted: share of right answers that must be reached with 97.5 % certainty (lower bound of
             Wilson, 1927), among the answers whose score is at the threshold or above.
     """
     for threshold in THRESHOLDS:
