@@ -85,7 +85,7 @@ class Mirror(Node):
         self._outputs = self._make_outputs(self._robot)
         if not self._values["enabled"]:
             self._behaviour.disable()
-        self._show(self._behaviour.command)
+        self._show(self._behaviour.command, self._now())
         self.add_on_set_parameters_callback(self._check_tables)
         self.create_service(SetBool, "~/enable", self._enable)
         # In this order: an executor takes ready messages in the order of the subscriptions.
@@ -150,17 +150,21 @@ class Mirror(Node):
         now = self._now()
         command = self._behaviour.tick(now)
         if command is not None:
-            self._show(command)
+            self._show(command, now)
         if self._behaviour.enabled:
             for output in self._outputs:
                 output.update(now)
 
-    def _show(self, command: Command) -> None:
-        """Show an expression on every output, unless the robot is to be left alone."""
+    def _show(self, command: Command, now: float) -> None:
+        """Show an expression on every output, unless the robot is to be left alone.
+
+        The time is that of the tick: to an output whose fade began a little later than the tick's
+        next look at it, the clock would have gone back, which ends a fade at once.
+        """
         if not self._behaviour.enabled:
             return
         for output in (self._expression, *self._outputs):
-            (output.show if command.is_new else output.adjust)(command, self._now())
+            (output.show if command.is_new else output.adjust)(command, now)
 
     def _leave(self) -> None:
         """Leave the robot neutral."""
@@ -216,7 +220,7 @@ class Mirror(Node):
         self._outputs = outputs
         self._tables = {self._values["robot"]: robot}
         self._behaviour.set_robot(robot)
-        self._show(self._behaviour.command)
+        self._show(self._behaviour.command, self._now())
         self.get_logger().info(f"robot {robot.name} from now on")
 
     def _make_outputs(self, robot: Robot) -> list[RobotOutput]:
