@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.resources import models_path
 from expression_ros.training.evaluate_commands import add_evaluate_parser
 from expression_ros.training.evaluation import evaluate
 from expression_ros.training.faces import DataError
@@ -283,8 +284,9 @@ def test_prepared_faces_bring_their_preparation_into_the_model(tmp_path, tiny_fe
             faces.images, faces.labels.astype(str), names, split, names, "detect", face))
         return path  # fmt: skip
 
+    network = models_path("embedding") / "embedding.onnx"  # its 256 numbers train fastest
     model = tmp_path / "model"
-    words = ("--output", model, "--members", 2, "--descriptor", "hog")
+    words = ("--output", model, "--members", 2, "--network", network)
     assert run("train", "fisherfaces", "--data", prepared("none"), *words) == 0
     face = FisherfaceEnsemble.load(model).face
     assert (face.margin, face.level_by_eyes, face.light) == (0.11, True, "none")

@@ -235,8 +235,7 @@ What the rows say:
   pixels it learns its few hundred faces by heart. A descriptor of 256 numbers leaves little to
   learn by heart, and there its vote comes near ours, at seven times the time a face, because it
   compares with every training face instead of with the means.
-* Neutral is told well from smiling only on `embedding`, and the many smiles with closed lips of the
-  London Set are often missed by all.
+* The many smiles with closed lips of the London Set are often missed by all.
 
 ## What others report
 
