@@ -1,5 +1,6 @@
 # make demo   a clip (or CAMERA=0, VIDEO=path) through camera, recognizer, mirror and virtual face
 # make test   all tests
+# make bench  speed against the classic loop    make soak, make faults  long runs and real faults
 # Each makes its own environment in .venv first; nothing is installed outside this folder.
 
 SHELL := /bin/bash
@@ -20,10 +21,10 @@ unexport COLCON_PREFIX_PATH ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION RMW_IMPLEM
 unexport ROS_LOCALHOST_ONLY FASTRTPS_DEFAULT_PROFILES_FILE
 export FASTDDS_DEFAULT_PROFILES_FILE := $(CURDIR)/config/fastdds_large_images.xml
 
-.PHONY: help demo test lint models environment clips clean
+.PHONY: help demo test bench soak faults lint models environment clips clean
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 environment:
 	@tools/make_environment.sh "$(VENV)"
@@ -44,6 +45,22 @@ endif
 test: clips
 	@$(PYTHON) tools/build_test_interfaces.py .cache/interfaces || true
 	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+# Speed against the classic loop, in one run of about a quarter of an hour, into benchmarks/;
+# BENCH=--quick for a look, BENCH="--only node" for a part (docs/performance.md).
+BENCH ?=
+bench: clips
+	@$(PYTHON) tools/build_test_interfaces.py .cache/interfaces || true
+	@$(PYTHON) benchmarks/run.py $(BENCH)
+
+# All nodes on a clip in a loop for an hour; fails when memory, threads, file handles or latency grow.
+MINUTES ?= 60
+soak: clips
+	@$(PYTHON) tools/soak.py --minutes $(MINUTES) --clip $(CLIPS)/single_face.mp4
+
+# Kills, floods and misleads the nodes; writes what is seen into docs/reliability.md (two minutes).
+faults: clips
+	@$(PYTHON) tools/faults.py --clip $(CLIPS)/single_face.mp4
 
 lint: environment
 	@$(PYTHON) -m ruff check .

@@ -71,6 +71,7 @@ setup(
             "expression-ros = expression_ros.cli:main",
             "recognizer = expression_ros.nodes.recognizer:main",
             "mirror = expression_ros.nodes.mirror:main",
+            "emotion_selector = expression_ros.nodes.emotion_selector:main",
             "robot_face = expression_ros.nodes.robot_face:main",
             "camera = expression_ros.nodes.camera:main",
         ],

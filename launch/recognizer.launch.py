@@ -2,10 +2,12 @@
 
     ros2 launch expression_ros recognizer.launch.py camera:=0 face:=true
     ros2 launch expression_ros recognizer.launch.py image_topic:=/camera/color/image_raw
+    ros2 launch expression_ros recognizer.launch.py cameras:=front,left
     ros2 launch expression_ros recognizer.launch.py --show-args
 """
 
 import os
+import re
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
@@ -27,6 +29,9 @@ ARGUMENTS = (
     ("loop", "", "Whether a video file or folder starts again at its end; empty: as in params_file "
      "(true)."),
     ("image_topic", "image_raw", "Image topic to read; also the one the started camera publishes."),
+    ("cameras", "", "Several cameras, as in front,left: for each a recognizer in that namespace, "
+     "which reads <name>/<image_topic>, and one selector, which passes the surest one on to the "
+     "mirror. Their drivers are started apart."),
     ("image_transport", "", "raw, or compressed to read <image_topic>/compressed; empty: as in "
      "params_file."),
     ("robot", "", "Robot to mirror onto: a name from config/robots (expression-ros robots lists "
@@ -78,20 +83,17 @@ def nodes(context):
         "output": "screen",
         "arguments": ["--ros-args", "--log-level", value["log_level"]],
     }
-    actions = [
-        LifecycleNode(
-            executable="recognizer",
-            name="recognizer",
-            namespace="",
-            remappings=[("image", value["image_topic"])],
-            parameters=[
-                params_file,
-                *given(value, text, "classifier", "model", "image_transport"),
-                *given(value, truth, "autostart"),
-            ],
-            **common,
+    names = camera_names(value)
+    actions = recognizers(value, names, params_file, common)
+    if names:
+        actions.append(
+            Node(
+                executable="emotion_selector",
+                name="emotion_selector",
+                parameters=[params_file, {"sources": text("sources", ",".join(names))}],
+                **common,
+            )
         )
-    ]
     if truth("mirror", value["mirror"]):
         actions.append(
             Node(
@@ -120,6 +122,49 @@ def nodes(context):
             )
         )
     return [GroupAction([PushRosNamespace(value["namespace"]), *actions])]
+
+
+def camera_names(value):
+    """Return the names in the argument cameras; refuse what cannot be a namespace."""
+    names = [name.strip() for name in value["cameras"].split(",") if name.strip()]
+    for name in names:
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) or names.count(name) > 1:
+            raise ValueError(
+                "cameras must be different names of letters, digits and _, as in front,left; "
+                f"not {value['cameras']!r}"
+            )
+    if names and value["camera"] != "none":
+        raise ValueError(
+            "camera starts one camera only; with cameras, start each driver in its namespace"
+        )
+    if names and value["image_topic"].startswith("/"):
+        raise ValueError(
+            "with cameras, image_topic must be relative to each camera's namespace, as in "
+            f"color/image_raw; not {value['image_topic']!r}"
+        )
+    return names
+
+
+def recognizers(value, names, params_file, common):
+    """Return one recognizer, or one in a namespace of its own for each name."""
+
+    def recognizer():
+        return LifecycleNode(
+            executable="recognizer",
+            name="recognizer",
+            namespace="",
+            remappings=[("image", value["image_topic"])],
+            parameters=[
+                params_file,
+                *given(value, text, "classifier", "model", "image_transport"),
+                *given(value, truth, "autostart"),
+            ],
+            **common,
+        )
+
+    if not names:
+        return [recognizer()]
+    return [GroupAction([PushRosNamespace(name), recognizer()]) for name in names]
 
 
 def parameters_path(path):

@@ -76,7 +76,9 @@ def test_colcon_build_installs_the_package(source, tmp_path):
                  "config/robots/virtual_face.yaml",
                  "models/fisherfaces/manifest.yaml"):  # fmt: skip
         assert (share / name).is_file(), name
-    for executable in ("recognizer", "mirror", "robot_face", "camera", "expression-ros"):
+    for executable in (
+        "recognizer", "mirror", "robot_face", "camera", "emotion_selector", "expression-ros"
+    ):
         assert os.access(prefix / "lib" / "expression_ros" / executable, os.X_OK), executable
     index = prefix / "share" / "ament_index" / "resource_index" / "packages" / "expression_ros"
     assert index.is_file()

@@ -17,7 +17,8 @@ pytest.importorskip("launch_ros.actions", reason="needs ROS 2's launch_ros; pip 
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE_S = 60.0
-EXECUTABLES = ("recognizer", "mirror", "robot_face", "camera")
+DEMONSTRATION = ("recognizer", "mirror", "robot_face", "camera")
+EXECUTABLES = (*DEMONSTRATION, "emotion_selector")
 # What the command `ros2 launch` does, for machines that have only its libraries.
 SERVICE = """
 import sys
@@ -112,14 +113,21 @@ def launch_stubs(environment, file, **arguments):
     Returns:
         What each started process tells of itself, by the name of its executable; and the output.
     """
+    processes, output = launch_all_stubs(environment, file, **arguments)
+    told = {process["name"]: process for process in processes}
+    assert len(told) == len(processes), "an executable was started twice"
+    return told, output
+
+
+def launch_all_stubs(environment, file, **arguments):
+    """Launch a file until all stubs have ended; return what each tells, and the output."""
     done = subprocess.run(
         command(file, arguments), env=environment, capture_output=True, text=True,
         timeout=PATIENCE_S,
     )  # fmt: skip
     output = done.stdout + done.stderr
     lines = [line.split("STARTED ", 1)[1] for line in output.splitlines() if "STARTED " in line]
-    told = {process["name"]: process for process in map(json.loads, lines)}
-    assert len(told) == len(lines), "an executable was started twice"
+    told = [json.loads(line) for line in lines]
     assert (done.returncode == 0) == bool(told), output
     assert "Traceback" not in output
     return told, output
@@ -145,7 +153,7 @@ def test_every_argument_is_explained(stubs, file):
         ("recognizer.launch.py", {"mirror": "false"}, {"recognizer"}),
         ("recognizer.launch.py", {"face": "true"}, {"recognizer", "mirror", "robot_face"}),
         ("recognizer.launch.py", {"camera": "0"}, {"recognizer", "mirror", "camera"}),
-        ("demo.launch.py", {"video": "clip.mp4"}, set(EXECUTABLES)),
+        ("demo.launch.py", {"video": "clip.mp4"}, set(DEMONSTRATION)),
         ("demo.launch.py", {"video": "0", "face": "off"}, {"recognizer", "mirror", "camera"}),
     ],
 )
@@ -173,6 +181,28 @@ def test_the_arguments_reach_the_processes(stubs):
     for line in ("autostart: false", "classifier: fisherfaces", "model: mine",
                  "image_transport: compressed"):  # fmt: skip
         assert line in parameters["recognizer"]
+
+
+def test_several_cameras_have_a_recognizer_each_and_one_mirror(stubs):
+    told, _ = launch_all_stubs(
+        stubs, "recognizer.launch.py", cameras="front, left", image_topic="color/image",
+        namespace="robot", classifier="svm",
+    )  # fmt: skip
+    by_name = {}
+    for process in told:
+        by_name.setdefault(process["name"], []).append(process)
+    assert {name: len(found) for name, found in by_name.items()} == {
+        "recognizer": 2, "emotion_selector": 1, "mirror": 1,
+    }  # fmt: skip
+    recognizers = by_name["recognizer"]
+    namespaces = [w for p in recognizers for w in p["words"] if w.startswith("__ns:=")]
+    assert sorted(namespaces) == ["__ns:=/robot/front", "__ns:=/robot/left"]
+    for process in recognizers:  # relative, so that each reads that of its namespace
+        assert "image:=color/image" in process["words"]
+        assert "classifier: svm" in "\n".join(process["parameters"])
+    (selector,), (mirror,) = by_name["emotion_selector"], by_name["mirror"]
+    assert "__ns:=/robot" in selector["words"] and "__ns:=/robot" in mirror["words"]
+    assert "sources: front,left" in "\n".join(selector["parameters"])
 
 
 def test_arguments_that_are_not_given_leave_the_params_file_alone(stubs, tmp_path):
@@ -219,6 +249,10 @@ def test_a_profile_of_the_user_is_kept(stubs):
         ({"autostart": "later"}, "autostart must be true or false, not 'later'"),
         ({"log_level": "loud"}, "\"loud\" is not valid. Valid options are: ['debug'"),
         ({"params_file": "/nowhere.yaml"}, "params_file: no such file: /nowhere.yaml"),
+        ({"cameras": "front,1st"}, "as in front,left; not 'front,1st'"),
+        ({"cameras": "front,front"}, "must be different names"),
+        ({"cameras": "front", "camera": "0"}, "start each driver in its namespace"),
+        ({"cameras": "front", "image_topic": "/eye/image"}, "as in color/image_raw; not '/eye"),
     ],
 )
 def test_a_wrong_argument_starts_nothing_and_says_why(stubs, arguments, words):
@@ -280,7 +314,36 @@ def test_the_demonstration_sees_the_smile_and_ends_cleanly(ros, clips, launched)
     code, output = demo.interrupt()
     assert code == 0, output
     assert "Traceback" not in output and "has died" not in output, output
-    assert output.count("process has finished cleanly") == len(EXECUTABLES), output
+    assert output.count("process has finished cleanly") == len(DEMONSTRATION), output
+
+
+def test_the_surest_of_several_cameras_is_mirrored(ros, astronaut, launched):
+    import numpy as np
+    from diagnostic_msgs.msg import DiagnosticArray
+    from std_msgs.msg import String
+    from test_recognizer_node import Feed
+
+    left = ros.collect(String, "/left/face_emotion")
+    front = ros.collect(String, "/front/face_emotion")
+    labels = ros.collect(String, "/face_emotion")
+    expressions = ros.collect(String, "/robot_expression")
+    diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+    cameras = launched("recognizer.launch.py", cameras="front,left")
+    Feed(ros, np.full((480, 640, 3), 128, np.uint8), topic="/front/image_raw")
+    Feed(ros, astronaut[:480], topic="/left/image_raw")
+    left.wait_for(len, "a label of left")
+    labels.wait_for(lambda got: any(one.data == "happiness" for one in got), "its label")
+    expressions.wait_for(lambda got: any(one.data == "smile" for one in got), "a smile")
+    names = {"front/recognizer: input", "left/recognizer: input", "emotion_selector: source"}
+    diagnostics.wait_for(
+        lambda got: names <= {one.name for message in got for one in message.status},
+        "the diagnostics of all",
+    )
+    assert front.messages == []
+    code, output = cameras.interrupt()
+    assert code == 0, output
+    assert "Traceback" not in output and "has died" not in output, output
+    assert output.count("process has finished cleanly") == 4, output
 
 
 def test_with_autostart_off_the_recognizer_waits(ros, clips, launched):

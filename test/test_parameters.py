@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from expression_ros.nodes.camera_parameters import CAMERA_PARAMETERS
+from expression_ros.nodes.emotion_selector_parameters import EMOTION_SELECTOR_PARAMETERS
 from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
 from expression_ros.nodes.parameter_table import ParameterSpec, check_value
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
@@ -18,6 +19,7 @@ from expression_ros.nodes.robot_face_parameters import ROBOT_FACE_PARAMETERS
 TABLES = {
     "recognizer": RECOGNIZER_PARAMETERS,
     "mirror": MIRROR_PARAMETERS,
+    "emotion_selector": EMOTION_SELECTOR_PARAMETERS,
     "robot_face": ROBOT_FACE_PARAMETERS,
     "camera": CAMERA_PARAMETERS,
 }

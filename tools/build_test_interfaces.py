@@ -23,7 +23,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
@@ -40,16 +40,14 @@ class Package:
     Attributes:
         name: of the package, and of its folder in test/interfaces.
         release: the release that its definitions are those of.
-        top_type: a message that contains all the others.
-        type_hash: what ROS 2 computes from names, types and order of all fields of the top type,
-            nested ones included, in that release.
+        type_hashes: by message, what ROS 2 computes from names, types and order of all its fields,
+            nested ones included, in that release. The messages listed here contain all the others.
         tests: what is skipped without it.
     """
 
     name: str
     release: str
-    top_type: str
-    type_hash: str
+    type_hashes: Mapping[str, str]
     tests: str
 
     @property
@@ -61,16 +59,24 @@ PACKAGES = (
     Package(
         "vision_msgs",
         "4.1.1",
-        "Detection2DArray",
-        "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968",
+        {
+            "Detection2DArray": (
+                "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968"
+            )
+        },
         "/face_emotion/detections",
     ),
     Package(
         "hri_msgs",
         "2.0.0",
-        "Expression",
-        "RIHS01_411b88e0604397d44775d8ec6a4bc69398fb0dfbfe864c33a40fa99ee85f1b00",
-        "the robot pal",
+        {
+            "Expression": "RIHS01_411b88e0604397d44775d8ec6a4bc69398fb0dfbfe864c33a40fa99ee85f1b00",
+            "IdsList": "RIHS01_7e0812d1ac945c98fd3e393568d581ad0ab567f37b24eff633eab778c1bfe62d",
+            "NormalizedRegionOfInterest2D": (
+                "RIHS01_2e50c93f1ca166ee77af9a5424dc951ae4e452b740162a7f83c082d917dcaff5"
+            ),
+        },
+        "the robot pal and of /humans/faces",
     ),
 )
 # Of the middlewares' type supports this one is enough: with a single one, the generated code calls
@@ -249,7 +255,8 @@ def generate(package: Package, scratch: Path, output: Path) -> list[str]:
         return str(path)
 
     generate_type_hash(arguments("rosidl_generator_type_description"))
-    check_type_hash(package, output / "msg" / f"{package.top_type}.json")
+    for top_type, type_hash in package.type_hashes.items():
+        check_type_hash(package, top_type, type_hash, output / "msg" / f"{top_type}.json")
     generate_c(arguments("rosidl_generator_c"))
     generate_typesupport_fastrtps_c(arguments(TYPE_SUPPORT))
     generate_dispatch(arguments("rosidl_typesupport_c"), [TYPE_SUPPORT])
@@ -262,15 +269,15 @@ def generate(package: Package, scratch: Path, output: Path) -> list[str]:
     return names
 
 
-def check_type_hash(package: Package, path: Path) -> None:
-    """Raise CannotBuild if the definitions are not those of the package's release."""
+def check_type_hash(package: Package, top_type: str, type_hash: str, path: Path) -> None:
+    """Raise CannotBuild if the definition is not that of the package's release."""
     hashes = {one["type_name"]: one["hash_string"]
               for one in json.loads(path.read_text())["type_hashes"]}  # fmt: skip
-    got = hashes[f"{package.name}/msg/{package.top_type}"]
-    if got != package.type_hash:
+    got = hashes[f"{package.name}/msg/{top_type}"]
+    if got != type_hash:
         raise CannotBuild(
-            f"{package.top_type} has type hash {got}, but that of {package.name} "
-            f"{package.release} is {package.type_hash}"
+            f"{top_type} has type hash {got}, but that of {package.name} "
+            f"{package.release} is {type_hash}"
         )
 
 
@@ -323,10 +330,11 @@ def try_out(package: Package, site: Path) -> None:
     """Raise CannotBuild if a new Python cannot load the classes and the compiled code."""
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        f"from {package.name}.msg import {package.top_type} as top\n"
-        "top.__class__.__import_type_support__()\n"
+        f"from {package.name}.msg import {', '.join(package.type_hashes)}\n"
+        f"tops = [{', '.join(package.type_hashes)}]\n"
+        "for top in tops: top.__class__.__import_type_support__()\n"
         f"import {package.name}.{package.name}_s__rosidl_typesupport_c\n"
-        "sys.exit(not top.__class__._TYPE_SUPPORT)\n"
+        "sys.exit(not all(top.__class__._TYPE_SUPPORT for top in tops))\n"
     )
     command = [sys.executable, "-c", program, str(site)]
     done = subprocess.run(command, capture_output=True, text=True)

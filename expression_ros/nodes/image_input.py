@@ -18,7 +18,7 @@ _IMAGE_TYPES = {
     "sensor_msgs/msg/CompressedImage": "compressed",
 }
 # Pictures that this package's own nodes publish: no camera's.
-_OUR_PICTURES = ("/face_emotion/image", "/face_emotion/image/compressed", "/robot_face/image")
+_OUR_PICTURES = ("/face_emotion/", "/robot_face/", "/humans/faces/")
 
 
 class ImageInput:
@@ -69,7 +69,7 @@ class ImageInput:
         similar = []
         for name, types in self._node.get_topic_names_and_types():
             for kind in types:
-                ours = name.endswith(_OUR_PICTURES)
+                ours = any(part in name for part in _OUR_PICTURES)
                 if kind in _IMAGE_TYPES and self._node.count_publishers(name) and not ours:
                     similar.append(f"{name} ({_IMAGE_TYPES[kind]})")
         if similar:

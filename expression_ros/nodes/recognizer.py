@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import cache
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from expression_ros.nodes.diagnostics import ERROR, OK, WARN, publish_statuses, status
+from expression_ros.nodes.hri_outputs import HriOutputs, hri_available
 from expression_ros.nodes.image_conversion import ImageError, bgr_from_message, grey_from_message
 from expression_ros.nodes.image_input import ImageInput
 from expression_ros.nodes.latest_worker import LatestWorker
@@ -41,6 +43,7 @@ class Recognizer(LifecycleNode):
         self.parameters = NodeParameters(self, RECOGNIZER_PARAMETERS)
         self._pipeline: ExpressionRecognizer | None = None
         self._outputs: RecognizerOutputs | None = None
+        self._hri: HriOutputs | None = None
         self._input: ImageInput | None = None
         self._worker: LatestWorker | None = None
         self._statistics = RecognizerStatistics(time.monotonic())
@@ -65,9 +68,10 @@ class Recognizer(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             self._load()
-        except ValueError as error:
-            self._problem = str(error)
-            self.get_logger().error(f"cannot be configured: {error}")
+        except Exception as error:  # whatever a model's files do to OpenCV: the process lives on
+            known = isinstance(error, ValueError)
+            self._problem = str(error) if known else f"{type(error).__name__}: {error}"
+            self.get_logger().error(f"cannot be configured: {self._problem}")
             self._free()
             return TransitionCallbackReturn.FAILURE
         self._problem = ""
@@ -75,9 +79,19 @@ class Recognizer(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return self._activate(state)
+        except Exception as error:  # rclpy goes to on_error without a word about why
+            self._problem = f"{type(error).__name__}: {error}"
+            self.get_logger().error(f"cannot be activated: {self._problem}")
+            return TransitionCallbackReturn.ERROR
+
+    def _activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self._pipeline is not None
         result = super().on_activate(state)  # publishers first, so that no frame is lost
         self._pipeline.reset()
+        if self._hri is not None:
+            self._hri.start()
         self._statistics = RecognizerStatistics(time.monotonic())
         self._worker = LatestWorker(self._read, self._read_failed, "recognition")
         self._input = ImageInput(
@@ -88,6 +102,8 @@ class Recognizer(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._stop_reading()
+        if self._hri is not None:
+            self._hri.stop()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -117,6 +133,11 @@ class Recognizer(LifecycleNode):
             self.get_logger().info(
                 "vision_msgs is not installed: /face_emotion/detections is off"
             )
+        if self.parameters["publish_hri"]:
+            if hri_available():
+                self._hri = HriOutputs(self)
+            else:
+                self.get_logger().info("hri_msgs is not installed: /humans/faces is off")
 
     def _stop_reading(self) -> None:
         if self._input is not None:
@@ -127,6 +148,9 @@ class Recognizer(LifecycleNode):
             self._worker = None
 
     def _free(self) -> None:
+        if self._hri is not None:
+            self._hri.close()
+            self._hri = None
         if self._outputs is not None:
             self._outputs.close()
             self._outputs = None
@@ -151,7 +175,7 @@ class Recognizer(LifecycleNode):
 
     def _read(self, message: Any) -> None:
         """Read one image and publish what is in it; runs in the worker's thread."""
-        pipeline, outputs = self._pipeline, self._outputs
+        pipeline, outputs, hri = self._pipeline, self._outputs, self._hri
         if pipeline is None or outputs is None:
             return  # a transition has just freed them
         self._apply_parameters(pipeline)
@@ -165,16 +189,21 @@ class Recognizer(LifecycleNode):
             )
             return
         converted = time.perf_counter() - begin
-        reading = pipeline.read(grey, self._seconds_of(message))
+        stamp = self._seconds_of(message)
+        reading = pipeline.read(grey, stamp)
         outputs.publish(reading, message.header)
         reading.stage_s["convert"] = converted
         self._statistics.frame_read(reading, self._age(message))
+        bgr = cache(lambda: bgr_from_message(message))
+        if hri is not None:
+            hri.publish(reading, message.header, stamp, grey, bgr)
         outputs.publish_overlay(
             reading,
             message.header,
-            lambda: bgr_from_message(message),
+            bgr,
             f"{self._statistics.frame_rate:.0f} fps",
             self.parameters["overlay_quality"],
+            self.parameters["overlay_privacy"],
         )
 
     def _read_failed(self, error: Exception) -> None:
@@ -211,6 +240,8 @@ class Recognizer(LifecycleNode):
             source = self._statistics.input_status(
                 self, self._input, self._worker.dropped, now, timeout
             )
+            if self._hri is not None and now - self._statistics.last_image > timeout:
+                self._hri.nobody()
             if source.level == WARN:
                 self.get_logger().warning(source.message, throttle_duration_sec=_LOG_PERIOD_S)
             statuses += [source, self._statistics.recognition_status(self, now)]

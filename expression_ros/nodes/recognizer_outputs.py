@@ -13,6 +13,7 @@ from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension, MultiAr
 
 from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
 from expression_ros.recognition.overlay import draw_overlay
+from expression_ros.recognition.overlay_privacy import with_privacy
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 
 try:
@@ -71,13 +72,18 @@ class RecognizerOutputs:
         bgr: Callable[[], np.ndarray],
         note: str,
         quality: int,
+        privacy: str,
     ) -> None:
-        """Draw and publish the overlay for whoever subscribes; ``bgr`` is called only then."""
+        """Draw and publish the overlay for whoever subscribes; ``bgr`` is called only then.
+
+        The array that ``bgr`` returns is drawn on.
+        """
         wants_raw = self._image.get_subscription_count() > 0
         wants_jpeg = self._jpeg.get_subscription_count() > 0
         if not wants_raw and not wants_jpeg:
             return
-        image = draw_overlay(bgr(), reading, note)
+        hidden = with_privacy(bgr(), (face.box for face in reading.faces), privacy)
+        image = draw_overlay(hidden, reading, note)
         if wants_raw:
             self._image.publish(to_image_message(image, header.stamp, header.frame_id))
         if wants_jpeg:

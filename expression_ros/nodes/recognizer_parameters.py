@@ -2,6 +2,7 @@
 
 from expression_ros.nodes.parameter_table import ParameterSpec as P
 from expression_ros.recognition.models import CLASSIFIERS
+from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
 from expression_ros.recognition.primary_face import LARGEST, PRIMARY_CHOICES
 
 RECOGNIZER_PARAMETERS = (
@@ -39,6 +40,14 @@ RECOGNIZER_PARAMETERS = (
         "",
         "From which probability on a label is said, as in surprise=0.4, anger=0.3; for landmarks, "
         "svm, knn and mlp; empty: as in the model.",
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "publish_hri",
+        True,
+        "Whether the faces are published on /humans/faces as well, for ROS4HRI (REP-155); needs "
+        "hri_msgs.",
         run_time=False,
         lifecycle=True,
     ),
@@ -87,7 +96,7 @@ RECOGNIZER_PARAMETERS = (
     ),
     P(
         "min_confidence",
-        0.5,
+        0.7,
         "Below this score (probability, 0 to 1) a face's label is unknown.",
         0.0,
         1.0,
@@ -100,4 +109,11 @@ RECOGNIZER_PARAMETERS = (
         3600.0,
     ),
     P("overlay_quality", 80, "JPEG quality of /face_emotion/image/compressed.", 1, 100),
+    P(
+        "overlay_privacy",
+        NONE,
+        "What the overlay hides: none nothing; blur and pixelate the faces that were found; drop "
+        "the whole picture, so that boxes and labels are on grey.",
+        choices=PRIVACY_CHOICES,
+    ),
 )

@@ -14,7 +14,11 @@ from expression_ros.vocabulary import UNKNOWN
 
 
 class RecognizerStatistics:
-    """Counters since the node was activated, and windows over the last frames."""
+    """Counters since the node was activated, and windows over the last frames.
+
+    Written by the reading thread while the executor's tells them: what may grow is copied before
+    it is walked through.
+    """
 
     def __init__(self, now: float):
         self.received = 0
@@ -74,7 +78,7 @@ class RecognizerStatistics:
             "rate (Hz)": f"{rate:.1f}",
             "age of the last image (s)": f"{silent:.2f}",
         }
-        values |= {f"refused: {reason}": count for reason, count in self.refused.items()}
+        values |= {f"refused: {reason}": count for reason, count in list(self.refused.items())}
         return status(node, "input", level, text, values)
 
     def recognition_status(self, node: Node, now: float) -> Any:
@@ -94,7 +98,7 @@ class RecognizerStatistics:
         }
         values |= {
             f"{stage} median (ms)": f"{window.percentile(50):.1f}"
-            for stage, window in self._stage_ms.items()
+            for stage, window in list(self._stage_ms.items())
         }
         level = OK
         if self.failed:

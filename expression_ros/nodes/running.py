@@ -39,6 +39,24 @@ def use_large_image_transport() -> None:
         print(f"[WARN] {error}; large images may not arrive", file=sys.stderr)
 
 
+def _without_log_file(args: list[str] | None) -> list[str] | None:
+    """Return the arguments, with ROS's log file switched off where it cannot be written.
+
+    Otherwise rcl ends the process in a home that is read-only or missing, as in many containers.
+    """
+    home = os.environ.get("ROS_HOME") or os.path.join(os.path.expanduser("~"), ".ros")
+    folder = os.environ.get("ROS_LOG_DIR") or os.path.join(home, "log")
+    try:
+        os.makedirs(os.path.expanduser(folder), exist_ok=True)
+        if os.access(os.path.expanduser(folder), os.W_OK):
+            return args
+        reason = "it is read-only"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    print(f"[WARN] no log file in {folder}: {reason}; set ROS_LOG_DIR", file=sys.stderr)
+    return [*(sys.argv if args is None else args), "--ros-args", "--disable-external-lib-logs"]
+
+
 class NodeFinished(Exception):
     """Raised inside a callback of a node that has finished its work and wants to end."""
 
@@ -57,7 +75,9 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
     use_large_image_transport()
     # rclpy's own handlers would close the context first, and no last message could be sent.
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(
+            args=_without_log_file(args), signal_handler_options=SignalHandlerOptions.NO
+        )
     except RuntimeError as error:  # ROS arguments or a parameter file that cannot be understood
         print(f"[ERROR] {' '.join(str(error).split())}", file=sys.stderr, flush=True)
         return 2

@@ -98,7 +98,7 @@ def prepare_face(
     _check_grey(grey)
     _check_box(grey, box)
     x, y, w, h = (int(value) for value in box)
-    tilt = _tilt_of_eyes(grey, (x, y, w, h)) if preparation.level_by_eyes else 0.0
+    tilt = tilt_of_eyes(grey, (x, y, w, h)) if preparation.level_by_eyes else 0.0
     if abs(tilt) >= 1.0:
         grey, (x, y, w, h) = _turned(grey, (x, y, w, h), preparation.margin, tilt)
     crop = _crop_with_margin(grey, (x, y, w, h), preparation.margin)
@@ -188,8 +188,13 @@ def _turned(
     return patch, (reach - w // 2, reach - h // 2, w, h)
 
 
-def _tilt_of_eyes(grey: np.ndarray, box: tuple[int, int, int, int]) -> float:
-    """Return by how many degrees the line of the eyes falls to the right; 0 if not sure."""
+def tilt_of_eyes(grey: np.ndarray, box: tuple[int, int, int, int]) -> float:
+    """Return by how many degrees the line of the eyes falls to the right; 0 if not sure.
+
+    Args:
+        grey: (H, W) uint8, the frame.
+        box: (x, y, w, h) of the face in px.
+    """
     face = _resized(_crop_with_margin(grey, box, 0.0), _EYE_SEARCH_SIDE)
     side = float(_EYE_SEARCH_SIDE)
     upper = face[: int(side * 0.62)]

@@ -1,0 +1,190 @@
+"""Faults of the field that no other test has: see tools/faults.py for those that take longer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from ros_bench import wait_until
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+
+from expression_ros.nodes.image_messages import to_image_message
+from expression_ros.nodes.mirror import Mirror
+from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.resources import models_path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ONE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class Camera:
+    """Sends one picture at 30 Hz, stamped with the time and an offset in seconds."""
+
+    def __init__(self, ros, picture):
+        self.picture, self.offset, self.ros = picture, 0.0, ros
+        self._publisher = ros.node.create_publisher(Image, "image_raw", ONE)
+        ros.node.create_timer(1 / 30, self._send)
+
+    def _send(self):
+        now = self.ros.node.get_clock().now().nanoseconds + round(1e9 * self.offset)
+        stamp = Time(nanoseconds=now).to_msg()
+        self._publisher.publish(to_image_message(self.picture, stamp, "camera"))
+
+
+@pytest.fixture
+def portrait(astronaut):
+    """Return a smiling face, (480, 512, 3)."""
+    return np.ascontiguousarray(astronaut[:480])
+
+
+def run(node, log, *arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", f"expression_ros.nodes.{node}", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        stdout=log.open("w"),
+        stderr=subprocess.STDOUT,
+    )
+
+
+def ended(process):
+    process.kill()
+    process.wait()
+
+
+def start(ros, **parameters):
+    overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+    node = ros.add(Recognizer(context=ros.context, parameter_overrides=overrides))
+    node.start()
+    return node
+
+
+@pytest.mark.parametrize("variables", [{}, {"ROS_LOG_DIR": "/proc/no_log"}], ids=["home", "log"])
+def test_without_a_writable_home_the_recognizer_reads_and_says_that_there_is_no_log(
+    ros, portrait, tmp_path, variables
+):
+    """/proc cannot be written to even by root, on whom permissions make no impression."""
+    labels = ros.collect(String, "/face_emotion")
+    Camera(ros, portrait)
+    log = tmp_path / "said"
+    process = run("recognizer", log, **{"HOME": "/proc", "ROS_LOG_DIR": "", "ROS_HOME": "",
+                                        **variables})  # fmt: skip
+    try:
+        labels.wait_for(lambda got: len(got) > 3, "labels")
+        assert log.read_text().count("no log file in /proc/") == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        ended(process)
+
+
+def test_time_that_goes_back_is_followed(ros, portrait):
+    labels = ros.collect(String, "/face_emotion")
+    node = start(ros)
+    camera = Camera(ros, portrait)
+    for offset in (0.0, -60.0, 0.0, -86_400.0):
+        camera.offset = offset
+        labels.clear()
+        labels.wait_for(lambda got: len(got) >= 10, f"labels {offset:g} s from now")
+        assert {message.data for message in labels.messages} == {"happiness"}
+    assert node._statistics.failed == 0
+
+
+def test_a_killed_recognizer_leaves_the_robot_neutral_and_a_new_one_goes_on(
+    ros, portrait, tmp_path
+):
+    shown = ros.collect(String, "/robot_expression")
+    ros.add(Mirror(context=ros.context))
+    Camera(ros, portrait)
+    process = run("recognizer", tmp_path / "said")
+    try:
+        shown.wait_for(lambda got: got and got[-1].data == "smile", "a smile")
+        ended(process)  # 30 frames a second come: it is at work on one
+        shown.wait_for(lambda got: got[-1].data == "neutral", "a neutral robot")
+        process = run("recognizer", tmp_path / "said")
+        shown.wait_for(lambda got: got[-1].data == "smile", "a smile again")
+    finally:
+        ended(process)
+
+
+def test_a_model_file_replaced_while_running_does_no_harm_until_it_is_loaded(
+    ros, portrait, tmp_path
+):
+    for name in ("fisherfaces", "embedding"):
+        shutil.copytree(models_path(name), tmp_path / name)
+    labels = ros.collect(String, "/face_emotion")
+    diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+    Camera(ros, portrait)
+    start(ros, model=str(tmp_path / "fisherfaces"))
+    labels.wait_for(len, "a label")
+    victim = sorted((tmp_path / "fisherfaces").glob("*.xml.gz"))[4]
+    good = victim.read_bytes()
+    victim.write_bytes(good[:-100] + bytes(100))
+    labels.clear()
+    labels.wait_for(lambda got: len(got) > 3, "labels of the loaded model")
+
+    def change(number):
+        request = ChangeState.Request()
+        request.transition.id = number
+        return ros.call(ChangeState, "/recognizer/change_state", request).success
+
+    assert change(Transition.TRANSITION_DEACTIVATE) and change(Transition.TRANSITION_CLEANUP)
+    assert not change(Transition.TRANSITION_CONFIGURE)
+    diagnostics.wait_for(
+        lambda got: any(victim.name in one.message for m in got for one in m.status), "its name"
+    )
+    victim.write_bytes(good)
+    labels.clear()
+    assert change(Transition.TRANSITION_CONFIGURE) and change(Transition.TRANSITION_ACTIVATE)
+    labels.wait_for(len, "a label of the restored model")
+
+
+_NEVER_READS = (
+    "import rclpy, signal; from sensor_msgs.msg import Image; "
+    "rclpy.init(); node = rclpy.create_node('never_reads'); "
+    "node.create_subscription(Image, 'face_emotion/image', print, 1); signal.pause()"
+)
+
+
+def test_a_subscriber_of_the_overlay_that_never_reads_stops_nothing(ros, portrait):
+    labels = ros.collect(String, "/face_emotion")
+    Camera(ros, portrait)
+    node = start(ros)
+    labels.wait_for(len, "a label")
+    reader = subprocess.Popen([sys.executable, "-c", _NEVER_READS], env=dict(os.environ))
+    try:
+        wait_until(lambda: node.count_subscribers("/face_emotion/image") == 1, "the reader")
+        labels.clear()
+        labels.wait_for(lambda got: len(got) >= 10, "labels while it does not spin")
+        reader.send_signal(signal.SIGSTOP)
+        labels.clear()
+        labels.wait_for(lambda got: len(got) >= 60, "labels while its process stands still")
+    finally:
+        ended(reader)
+
+
+def test_the_table_of_faults_is_written_between_its_marks():
+    """In a process of its own: the tool chooses a ROS domain when it is imported."""
+    code = (
+        "import faults; text = 'a\\n' + faults.BEGIN + 'old' + faults.END + '\\nz'; "
+        "new = faults.with_table(text, [('f', 's', '1.0 s')]); "
+        "assert new.startswith('a\\n') and new.endswith('\\nz') and 'old' not in new; "
+        "assert '| f | s | 1.0 s |' in new; assert faults.with_table(new, []) != new"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "tools", check=True, timeout=60)

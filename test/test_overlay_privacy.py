@@ -1,0 +1,117 @@
+"""Faces on the overlay that are no longer to be recognised, and an overlay without a picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.overlay_privacy import PRIVACY_CHOICES, with_privacy
+
+SIZE = (240, 320)
+NOISE = np.random.default_rng(7).integers(0, 256, (*SIZE, 3), np.uint8)
+FACE = Box(100, 60, 80, 80)
+AROUND = (slice(40, 160), slice(80, 200))  # the face with a quarter of it on each side
+
+
+def values_in(region):
+    """Return how many independent values a region holds, by its singular values."""
+    return np.linalg.matrix_rank(region[..., 0].astype(float) - region[..., 0].mean(), tol=60)
+
+
+def test_none_changes_nothing():
+    assert np.array_equal(with_privacy(NOISE.copy(), [FACE], "none"), NOISE)
+
+
+@pytest.mark.parametrize("privacy", ["blur", "pixelate"])
+def test_a_face_keeps_six_by_six_values_and_the_rest_of_the_picture_all(privacy):
+    hidden = with_privacy(NOISE.copy(), [FACE], privacy)
+    assert values_in(NOISE[AROUND]) > 50, "there was something to hide"
+    assert values_in(hidden[AROUND]) <= 6
+    rest = np.ones(SIZE, bool)
+    rest[AROUND] = False
+    assert np.array_equal(hidden[rest], NOISE[rest])
+    means = hidden[AROUND].mean() - NOISE[AROUND].mean()
+    assert abs(means) < 3, "its light is still there"
+
+
+def test_pixels_of_a_pixelated_face_are_squares():
+    hidden = with_privacy(NOISE.copy(), [FACE], "pixelate")[AROUND]
+    assert len(np.unique(hidden.reshape(-1, 3), axis=0)) == 36
+
+
+def test_drop_keeps_nothing_even_where_no_face_was_found():
+    dropped = with_privacy(NOISE.copy(), [], "drop")
+    assert dropped.shape == NOISE.shape and dropped.dtype == np.uint8
+    assert (dropped == 128).all()
+
+
+@pytest.mark.parametrize("privacy", PRIVACY_CHOICES)
+@pytest.mark.parametrize(
+    "box",
+    [Box(-40, -40, 100, 100), Box(300, 220, 60, 60), Box(500, 500, 80, 80), Box(-90, 0, 80, 80),
+     Box(0, 0, 320, 240), Box(10, 10, 0, 0), Box(10, 10, 1, 1), Box(319, 239, 1, 1),
+     Box(-1000, -1000, 5000, 5000)],
+    ids=str,
+)  # fmt: skip
+def test_boxes_may_lie_anywhere(privacy, box):
+    hidden = with_privacy(NOISE.copy(), [box], privacy)
+    assert hidden.shape == NOISE.shape
+
+
+def test_a_face_cut_by_the_border_keeps_no_finer_cells():
+    part = with_privacy(NOISE.copy(), [Box(280, 60, 80, 80)], "pixelate")[40:160, 260:]
+    assert len(np.unique(part.reshape(-1, 3), axis=0)) <= 6 * 3
+
+
+def test_faces_that_overlap_are_both_hidden():
+    hidden = with_privacy(NOISE.copy(), [FACE, Box(150, 60, 80, 80)], "blur")
+    assert values_in(hidden[40:160, 80:250]) <= 13
+
+
+@pytest.mark.parametrize("privacy", ["blur", "pixelate", "drop"])
+def test_a_real_face_is_not_even_found_any_more(astronaut, privacy):
+    def faces(image):
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        return [one.box for one in FaceDetector().search_every_cascade(grey)]
+
+    found = faces(astronaut)
+    assert len(found) == 1
+    assert not faces(with_privacy(astronaut.copy(), found, privacy))
+
+
+def test_another_word_is_an_error():
+    with pytest.raises(ValueError, match="one of none, blur, pixelate, drop"):
+        with_privacy(NOISE.copy(), [], "hide")
+
+
+def test_the_overlay_of_the_node_drops_the_picture_at_run_time(ros, astronaut):
+    pytest.importorskip("rclpy")
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from sensor_msgs.msg import Image
+
+    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.nodes.recognizer import Recognizer
+
+    one = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+    overlays = ros.collect(Image, "/face_emotion/image", one)
+    node = ros.add(Recognizer(context=ros.context))
+    node.start()
+    camera = ros.node.create_publisher(Image, "image_raw", one)
+    frame = to_image_message(astronaut, ros.node.get_clock().now().to_msg(), "camera")
+    ros.node.create_timer(1 / 30, lambda: camera.publish(frame))
+
+    def grey_share(message):
+        picture = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
+        return (picture == 128).all(axis=2).mean()
+
+    overlays.wait_for(lambda got: got and grey_share(got[-1]) < 0.1, "the picture")
+    assert not ros.set_parameter("/recognizer", "overlay_privacy", "some").successful
+    assert ros.set_parameter("/recognizer", "overlay_privacy", "drop").successful
+    dropped = overlays.wait_for(lambda got: got and grey_share(got[-1]) > 0.5 and got[-1])
+    assert grey_share(dropped) < 0.999, "boxes and labels are still drawn"
+    assert ros.set_parameter("/recognizer", "overlay_privacy", "none").successful
+    overlays.clear()
+    overlays.wait_for(lambda got: got and grey_share(got[-1]) < 0.1, "the picture again")
