@@ -9,7 +9,7 @@ import pytest
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_pictures import SIDE, aligned_face, cropped_face
-from expression_ros.recognition.face_preparation import _tilt_of_eyes
+from expression_ros.recognition.face_preparation import tilt_of_eyes
 
 FRAME = (120, 160)
 
@@ -55,8 +55,8 @@ def test_the_eyes_of_an_aligned_face_are_level(astronaut, angle):
     face = FaceDetector().search_frame(grey_of(astronaut))[0].box
     turn = cv2.getRotationMatrix2D(face.centre, angle, 1.0)
     turned = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
-    before = _tilt_of_eyes(grey_of(turned), face)
+    before = tilt_of_eyes(grey_of(turned), face)
     assert abs(before + angle) < 6
     picture = aligned_face(turned, grey_of(turned), face, 256)
-    after = _tilt_of_eyes(grey_of(picture), Box(0, 0, 256, 256))
+    after = tilt_of_eyes(grey_of(picture), Box(0, 0, 256, 256))
     assert abs(after) < 5
