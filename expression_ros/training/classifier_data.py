@@ -13,8 +13,9 @@ import numpy as np
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_crop
 from expression_ros.training.data_sets import load_split_faces
-from expression_ros.training.faces import DataError, FaceSet, report_progress
+from expression_ros.training.faces import DataError, FaceSet
 from expression_ros.training.prepared_set import recorded_preparation
+from expression_ros.training.progress import with_progress
 from expression_ros.vocabulary import EMOTIONS, FER2013_ORDER
 
 # FER2013's numbering first, so that models trained on it all number their classes alike.
@@ -98,7 +99,6 @@ def at_most(faces: FaceSet, count: int, seed: int) -> FaceSet:
 
 def share_right(classifier: CropClassifier, faces: FaceSet) -> float:
     """Return the share of faces whose label the classifier says, 0..1."""
-    report_progress(f"measuring on {len(faces):,} faces")
-    said = [classifier.predict(prepare_crop(image, classifier.face)).label
-            for image in faces.images]  # fmt: skip
+    images = with_progress(faces.images, f"measuring on {len(faces):,} faces")
+    said = [classifier.predict(prepare_crop(image, classifier.face)).label for image in images]
     return float(np.mean(np.array(said) == faces.labels))

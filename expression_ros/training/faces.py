@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from expression_ros.recognition.descriptors import Descriptor
-from expression_ros.recognition.face_preparation import (
-    FacePreparation,
-    prepare_crop,
-)
+from expression_ros.recognition.face_preparation import FacePreparation, prepare_crop
+from expression_ros.training.progress import Progress
+
+_TOGETHER = 512  # faces described between two looks at the clock
 
 
 class DataError(ValueError):
@@ -71,11 +71,16 @@ def prepare_faces(images: np.ndarray, preparation: FacePreparation) -> np.ndarra
 def describe_faces(faces: np.ndarray, descriptor: Descriptor) -> np.ndarray:
     """Return the (N, D) float32 descriptors of (N, S, S) uint8 prepared faces."""
     batch = getattr(descriptor, "describe_batch", None)
-    if batch is not None:
-        return np.asarray(batch(faces), np.float32)
     vectors = np.empty((len(faces), descriptor.size), np.float32)
-    for vector, face in zip(vectors, faces, strict=True):
-        vector[:] = descriptor.describe(face)[0]
+    with Progress("describing faces", len(faces)) as progress:
+        for begin in range(0, len(faces), _TOGETHER):
+            part = faces[begin : begin + _TOGETHER]
+            if batch is not None:
+                vectors[begin : begin + len(part)] = batch(part)
+            else:
+                for vector, face in zip(vectors[begin:], part, strict=False):
+                    vector[:] = descriptor.describe(face)[0]
+            progress.advance(len(part))
     return vectors
 
 

@@ -42,6 +42,7 @@ from expression_ros.training.model_card import (
     PortraitScore,
     write_model_card,
 )
+from expression_ros.training.progress import with_progress
 from expression_ros.vocabulary import EMOTIONS
 
 _NETWORK = Path("models/embedding/embedding.onnx")
@@ -259,9 +260,11 @@ def _calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path) -> ModelM
 def scores_on_faces(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores:
     """Return how the vote and each member do on cropped faces."""
     vectors = describe_faces(prepare_faces(faces.images, ensemble.face), ensemble.descriptor)
-    said = [ensemble.predict_descriptor(vector[None]) for vector in vectors]
+    said = [ensemble.predict_descriptor(vector[None])
+            for vector in with_progress(vectors, "letting the ensemble vote")]  # fmt: skip
     names = np.array(ensemble.labels)
-    alone = np.array([names[ensemble.ballot(vector[None]).choices] for vector in vectors])
+    alone = np.array([names[ensemble.ballot(vector[None]).choices]
+                      for vector in with_progress(vectors, "asking every member")])  # fmt: skip
     members = [float(np.mean(alone[:, k] == faces.labels)) for k in range(alone.shape[1])]
     labels = [p.label for p in said]
     vote = evaluate(faces.labels.tolist(), labels, _all_labels(ensemble, faces.labels))
@@ -277,10 +280,8 @@ def _scores_on_portraits(ensemble: FisherfaceEnsemble, path: Path | None) -> Por
         return None
     detector = FaceDetector(selection="single")
     truth, said, count = [], [], 0
-    for label, picture in pictures_of_archive(path):
+    for label, picture in with_progress(pictures_of_archive(path), f"reading {path.name}"):
         count += 1
-        if count % 50 == 0:
-            report_progress(f"portrait {count}")
         found = detector.search_frame(picture)
         if len(found) == 1:
             truth.append(label)
