@@ -173,11 +173,11 @@ def test_an_empty_room_costs_less_than_a_search_a_frame(operations):
     rng = np.random.default_rng(0)
     reader = ExpressionRecognizer(FaceDetector(), load_classifier("fisherfaces"))
     seconds = 3
-    for k in range(30 * seconds):  # noise: something moves all the time
-        room = cv2.resize(rng.integers(0, 255, (12, 16)).astype(np.uint8), (640, 480))
+    for k in range(30 * seconds):  # stripes that change all the time, and are never like a face
+        room = cv2.resize(rng.integers(0, 255, (1, 16)).astype(np.uint8), (640, 480))
         reader.read(room, k / 30)
-    # All four once a second, and one of them ten times a second in between.
-    assert operations.counts["searches"] <= (CASCADES + 10) * (seconds + 1)
+    # All four once a second, and one of them eight times a second in between.
+    assert operations.counts["searches"] <= (CASCADES + 8) * (seconds + 1)
     assert operations.counts["read"] == 0
 
 

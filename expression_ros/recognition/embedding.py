@@ -35,9 +35,10 @@ def standardize(faces: np.ndarray) -> np.ndarray:
         (N, 1, 48, 48) float32, the network's input. A face without any contrast becomes zeros.
     """
     pixels = faces.astype(np.float32)
-    mean = pixels.mean(axis=(1, 2), keepdims=True)
-    std = pixels.std(axis=(1, 2), keepdims=True)
-    return ((pixels - mean) / np.maximum(std, _FLAT_IMAGE_STD))[:, None]
+    pixels -= pixels.mean(axis=(1, 2), keepdims=True)
+    std = np.sqrt(np.square(pixels).mean(axis=(1, 2), keepdims=True))
+    pixels /= np.maximum(std, _FLAT_IMAGE_STD)
+    return pixels[:, None]
 
 
 class EmbeddingNetwork:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.cascades import load_cascade
+from expression_ros.recognition.shrinking import shrunk
 
 LIGHT_CHOICES = ("none", "equalize", "clahe", "standardize")
 
@@ -145,21 +146,20 @@ def _crop_with_margin(
     left, top = round(x - margin * w), round(y - margin * h)
     right, bottom = round(x + w + margin * w), round(y + h + margin * h)
     height, width = grey.shape
-    # A rectangle of indices held to the frame repeats the border without copying the frame.
-    rows = np.clip(np.arange(top, max(bottom, top + 1)), 0, height - 1)
-    columns = np.clip(np.arange(left, max(right, left + 1)), 0, width - 1)
-    if rows[0] == top and rows[-1] == bottom - 1 and left >= 0 and right <= width:
-        return grey[top:bottom, left:right]
-    return grey[rows[:, None], columns]
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    inside = grey[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if inside.shape == (bottom - top, right - left):
+        return inside
+    rows, columns = np.arange(top, bottom), np.arange(left, right)
+    return grey.take(rows, 0, mode="clip").take(columns, 1, mode="clip")  # repeats the border
 
 
 def _resized(crop: np.ndarray, size: int) -> np.ndarray:
     if crop.shape == (size, size):
         return np.ascontiguousarray(crop)
-    # Area interpolation averages when it makes a face smaller; it has nothing to average otherwise.
-    smaller = min(crop.shape) >= size
-    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return cv2.resize(crop, (size, size), interpolation=interpolation)
+    if min(crop.shape) >= size:
+        return shrunk(crop, (size, size))
+    return cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)  # nothing to average
 
 
 def _normalize_light(face: np.ndarray, light: str) -> np.ndarray:

@@ -42,6 +42,9 @@ class FisherfaceEnsemble:
         manifest: what was read beside them, for reports.
         weights: (M,) of the members' votes, positive; all alike when left out.
         calibration: how scores come from votes; they are shares of votes when left out.
+
+    Attributes:
+        columns: the place of each class number in ``labels``.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class FisherfaceEnsemble:
         self.face = face
         self.manifest = manifest
         self._label_of = dict(labels)
-        self._columns = {number: column for column, number in enumerate(sorted(self._label_of))}
+        self.columns = {number: column for column, number in enumerate(sorted(self._label_of))}
         self._collectors = [cv2.face.StandardCollector.create() for _ in members]
 
     @classmethod
@@ -111,12 +114,12 @@ class FisherfaceEnsemble:
             vector: (1, D) float, a described face.
         """
         choices = np.empty(len(self.members), int)
-        distances = np.full((len(self.members), len(self._columns)), np.inf)
+        distances = np.full((len(self.members), len(self.columns)), np.inf)
         for row, (member, collector) in enumerate(zip(self.members, self._collectors, strict=True)):
             member.predict_collect(vector, collector)
-            choices[row] = self._columns[collector.getMinLabel()]
+            choices[row] = self.columns[collector.getMinLabel()]
             for number, distance in collector.getResults():
-                column = self._columns[number]
+                column = self.columns[number]
                 distances[row, column] = min(distances[row, column], distance)
         return Ballot(choices, distances)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from expression_ros.recognition.classifier import Classifier, Prediction
 from expression_ros.recognition.detection import Detection, FaceDetector
 from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
 from expression_ros.recognition.settling import LabelSettler
-from expression_ros.recognition.stillness import StillFace, StillScene
+from expression_ros.recognition.stillness import BLINK_S, StillFace, StillScene
 from expression_ros.recognition.tracking import FaceTracker, Track
 
-_LOOK_AROUND_S = 0.1  # between searches of the frame while nobody is in view
+_LOOK_AROUND_S = 0.12  # between searches of the frame while nobody is in view
+_FINE, _COARSE = False, True
 
 
 @dataclass
@@ -90,6 +92,18 @@ class _FaceMemory:
     settler: LabelSettler = field(default_factory=LabelSettler)
     still: StillFace = field(default_factory=StillFace)
     prediction: Prediction | None = None
+    read_at: float = 0.0  # stamp of the frame the prediction is of
+
+    def is_due(self, stamp: float) -> bool:
+        """Return whether the expression may be another than at the last reading."""
+        return not 0 <= stamp - self.read_at < BLINK_S
+
+    def needs_no_look(self, grey: np.ndarray, stamp: float) -> bool:
+        """Return whether the face looks as it did when it was last found and read."""
+        found_later = self.still.stamp != self.read_at  # it had jumped: found, and not read again
+        if found_later and self.is_due(stamp):
+            return False
+        return self.still.is_unchanged(grey, stamp)
 
 
 class ExpressionRecognizer:
@@ -122,9 +136,8 @@ class ExpressionRecognizer:
         self._selector = PrimaryFaceSelector()
         self._scene = StillScene()
         self._whole_frame_at: float | None = None  # the last thorough search
-        self._looked_at: float | None = (
-            None  # the last search by any cascade, while nobody is known
-        )
+        self._looked_at: float | None = None  # the last search while nobody is known
+        self._questions: deque[tuple[int, bool]] = deque()  # cascades to ask next, and whether coarse
         self._last_stamp: float | None = None
         self._newcomers = None
 
@@ -152,7 +165,7 @@ class ExpressionRecognizer:
             track.id
             for track in self._tracker.tracks
             if track.last_seen == self._last_stamp
-            and self._memories[track.id].still.is_unchanged(grey, stamp)
+            and self._memories[track.id].needs_no_look(grey, stamp)
         }
         tracks = self._tracker.update(self._detect(grey, stamp, still), stamp)
         self._last_stamp = stamp
@@ -189,40 +202,52 @@ class ExpressionRecognizer:
         if not known:
             return self._search_for_anybody(grey, stamp)
         seen = [
-            track.detection
-            if track.id in still
-            else self.detector.search_near(grey, track.detection)
-            for track in known
+            track.detection if track.id in still else self._follow(grey, track) for track in known
         ]
         found = [detection for detection in seen if detection]
         if not found:
             if any(track.last_seen == self._last_stamp for track in known):
-                self._whole_frame_at = None  # just lost: one thorough look, it may have jumped
+                self._whole_frame_at = stamp
+                self._questions.clear()  # just lost: a face that is not near may have jumped
+                self._questions += [(index, _COARSE) for index in range(len(CASCADE_ORDER))]
             return self._search_for_anybody(grey, stamp)
         found += self._newcomers_in(grey, stamp, found)
         return [found[i] for i in without_overlaps([d.box for d in found])]
+
+    def _follow(self, grey: np.ndarray, track: Track) -> Detection | None:
+        if track.last_seen == self._last_stamp:
+            return self.detector.search_near(grey, track.detection)
+        return self.detector.search_lost(grey, track.detection, self._next_turn())
 
     def _due(self, stamp: float) -> bool:
         last = self._whole_frame_at
         return last is None or stamp - last >= self.settings.redetect_interval
 
     def _search_for_anybody(self, grey: np.ndarray, stamp: float) -> list[Detection]:
-        """Search a frame in which nobody is known: thoroughly when due, else one cascade in turn.
+        """Search a frame in which nobody is known, one cascade a frame.
 
-        An empty room would otherwise cost four searches a frame for ever. In between, only what
-        moves is worth a look, ten times a second; each cascade sees every fourth of these.
+        When a search of the whole frame is due, each cascade is asked in one of the next frames,
+        so that no frame waits for all four; only in the very first all are, for a quick start. In
+        between, only what moves is worth a look, eight times a second: an empty room would
+        otherwise cost a search a frame for ever.
         """
-        if self._due(stamp):
+        if self._looked_at is None:
             self._whole_frame_at = self._looked_at = stamp
             self._scene.remember(grey)
             return self.detector.search_frame(grey)
-        if self._looked_at is not None and 0 <= stamp - self._looked_at < _LOOK_AROUND_S:
+        if self._due(stamp):
+            self._whole_frame_at = stamp
+            self._questions.clear()
+            self._questions += [(index, _FINE) for index in range(len(CASCADE_ORDER))]
+        if self._questions:
+            cascade, coarse = self._questions.popleft()
+        elif 0 <= stamp - self._looked_at < _LOOK_AROUND_S or self._scene.is_unchanged(grey):
             return []
-        if self._scene.is_unchanged(grey):
-            return []
+        else:
+            cascade, coarse = self._next_turn(), _COARSE
         self._looked_at = stamp
         self._scene.remember(grey)
-        return self.detector.search_frame(grey, cascades=(self._next_turn(),))
+        return self.detector.search_frame(grey, (cascade,), coarse)
 
     def _newcomers_in(
         self, grey: np.ndarray, stamp: float, known: list[Detection]
@@ -239,18 +264,20 @@ class ExpressionRecognizer:
         self._whole_frame_at = stamp
         if self.detector.selection == "single":
             return []  # one face is asked for, and it is in view
-        turn = (self._next_turn(),)
+        turn, boxes = (self._next_turn(),), [detection.box for detection in known]
         if not self.settings.background:
-            return self.detector.search_frame(grey, cascades=turn)
+            return self.detector.search_frame(grey, turn, _COARSE, boxes)
         if self._newcomers is None:
             if self._searcher is None:
                 self._searcher = ThreadPoolExecutor(1, "newcomers")
-            self._newcomers = self._searcher.submit(self._search_elsewhere, grey, turn)
+            self._newcomers = self._searcher.submit(self._search_elsewhere, grey, turn, boxes)
         return []
 
-    def _search_elsewhere(self, grey: np.ndarray, turn: tuple[int, ...]) -> list[Detection]:
+    def _search_elsewhere(
+        self, grey: np.ndarray, turn: tuple[int, ...], known: list[Box]
+    ) -> list[Detection]:
         """Search a frame in the background thread; it makes its detector, which takes long."""
-        return self.detector.twin().search_frame(grey, cascades=turn)
+        return self.detector.twin().search_frame(grey, turn, _COARSE, known)
 
     def _still_there(
         self, grey: np.ndarray, found: list[Detection], known: list[Detection]
@@ -266,10 +293,12 @@ class ExpressionRecognizer:
 
     def _read_face(self, grey: np.ndarray, track: Track, stamp: float, still: bool) -> FaceReading:
         memory = self._memories.setdefault(track.id, _FaceMemory())
-        prediction = memory.prediction
-        if prediction is None or not still:
-            prediction = memory.prediction = self.classifier.read(grey, track.box)
+        if not still:
             memory.still.remember(grey, track.detection.box, stamp)
+        prediction = memory.prediction
+        if prediction is None or (not still and memory.is_due(stamp)):
+            prediction = memory.prediction = self.classifier.read(grey, track.box)
+            memory.read_at = stamp
         settler = memory.settler
         settler.time_constant = self.settings.smoothing
         settler.margin = self.settings.switch_margin

@@ -1,8 +1,7 @@
 """Whether a face still looks as it did when it was last searched and read.
 
 A person who listens holds still for most frames. Where nothing has changed, the last answer is the
-answer, and the time is the robot's. Within a twentieth of a second only a jump counts as a change:
-no expression comes up faster.
+answer, and the time is the robot's. Within a twentieth of a second only a jump counts as a change.
 """
 
 from __future__ import annotations
@@ -11,23 +10,28 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.shrinking import shrunk
 
 _CELLS = 24  # per side; a cell averages away the noise of a camera, but not a corner of the mouth
 _MARGIN = 0.1  # around the box, as a share of its width, so that a face that moves shows
 _CHANGE = 8  # grey levels by which one cell may differ
-_JUMP = 32  # the same, within _BLINK_S
-_BLINK_S = 0.05
+_JUMP = 32  # the same, within BLINK_S
+BLINK_S = 0.05  # s; no expression comes up faster
 _SCENE_WIDTH, _SCENE_HEIGHT = 64, 48  # cells of a whole frame
 _TRUST_S = 0.25  # after so long the face is looked at again, whatever the cells say
 
 
 class StillFace:
-    """Remembers how a face looked when it was last searched and read."""
+    """Remembers how a face looked when it was last found.
+
+    Attributes:
+        stamp: of that frame, in seconds.
+    """
 
     def __init__(self) -> None:
         self._cells: np.ndarray | None = None
         self._box: Box | None = None
-        self._stamp = 0.0
+        self.stamp = 0.0
 
     def is_unchanged(self, grey: np.ndarray, stamp: float) -> bool:
         """Return whether no part of the face has changed since ``remember``.
@@ -36,18 +40,18 @@ class StillFace:
             grey: (H, W) uint8, the frame.
             stamp: of the frame in seconds.
         """
-        age = stamp - self._stamp
+        age = stamp - self.stamp
         if self._cells is None or self._box is None or not 0 <= age < _TRUST_S:
             return False
         cells = _cells_of(grey, self._box)
         if cells is None:
             return False
-        limit = _JUMP if age < _BLINK_S else _CHANGE
+        limit = _JUMP if age < BLINK_S else _CHANGE
         return int(cv2.absdiff(cells, self._cells).max()) <= limit
 
     def remember(self, grey: np.ndarray, box: Box, stamp: float) -> None:
         """Take the face in a box as the one to compare with."""
-        self._cells, self._box, self._stamp = _cells_of(grey, box), box, stamp
+        self._cells, self._box, self.stamp = _cells_of(grey, box), box, stamp
 
 
 class StillScene:
@@ -68,7 +72,7 @@ class StillScene:
 
 
 def _scene_cells(grey: np.ndarray) -> np.ndarray:
-    return cv2.resize(grey, (_SCENE_WIDTH, _SCENE_HEIGHT), interpolation=cv2.INTER_AREA)
+    return shrunk(grey, (_SCENE_WIDTH, _SCENE_HEIGHT))
 
 
 def _cells_of(grey: np.ndarray, box: Box) -> np.ndarray | None:
@@ -78,4 +82,4 @@ def _cells_of(grey: np.ndarray, box: Box) -> np.ndarray | None:
                   max(0, box.x - pad) : box.x + box.w + pad]  # fmt: skip
     if min(region.shape) < _CELLS:
         return None
-    return cv2.resize(region, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    return shrunk(region, (_CELLS, _CELLS))
