@@ -22,6 +22,7 @@ setup(
     name=NAME,
     version="0.1.0",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={f"{NAME}.web": ["static/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -42,6 +43,8 @@ setup(
             "matplotlib",
         ],
         "train": ["scikit-learn", "matplotlib"],
+        "web": ["tornado>=6.1"],
+        "recordings": ["rosbags>=0.11", "rosbags-image", "matplotlib"],
         "test": [
             "catkin_pkg",
             "colcon-common-extensions",
@@ -71,6 +74,7 @@ setup(
             "expression-ros = expression_ros.cli:main",
             "recognizer = expression_ros.nodes.recognizer:main",
             "mirror = expression_ros.nodes.mirror:main",
+            "web = expression_ros.nodes.web:main",
             "emotion_selector = expression_ros.nodes.emotion_selector:main",
             "robot_face = expression_ros.nodes.robot_face:main",
             "camera = expression_ros.nodes.camera:main",

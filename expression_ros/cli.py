@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from expression_ros import __version__
 from expression_ros.mirroring.robot_commands import add_robots_parser
+from expression_ros.personal.calibrate_commands import add_calibrate_parser
+from expression_ros.recordings.analyze_commands import add_analyze_parser
 from expression_ros.training.evaluate_commands import add_evaluate_parser
 from expression_ros.training.prepare_commands import add_prepare_parser
 from expression_ros.training.train_commands import add_train_parser
+from expression_ros.viewing.live_commands import add_live_parser
+from expression_ros.viewing.predict_commands import add_predict_parser
+from expression_ros.web.web_commands import add_web_parser
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # the reader has seen enough: | head
+        sys.stderr.close()  # or Python complains again at its end
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,70 +40,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_predict_parser(commands)
+    add_predict_parser(commands)
+    add_live_parser(commands)
+    add_web_parser(commands)
+    add_analyze_parser(commands)
     _add_demo_parser(commands)
     add_robots_parser(commands)
+    add_calibrate_parser(commands)
     add_prepare_parser(commands)
     add_train_parser(commands)
     add_evaluate_parser(commands)
     return parser
-
-
-def _add_predict_parser(commands: Any) -> None:
-    parser = commands.add_parser("predict", help="read the faces on photos")
-    parser.add_argument("files", nargs="+", metavar="PHOTO", help="image files")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--classifier", default="fisherfaces", help="how faces are read")
-    parser.add_argument("--model", default="", help="folder with its model (default: shipped)")
-    parser.add_argument(
-        "--min-face", type=float, default=0.06, help="smallest face, fraction of the height"
-    )
-    parser.set_defaults(func=_predict)
-
-
-def _predict(args: argparse.Namespace) -> int:
-    from expression_ros.recognition.detection import FaceDetector
-    from expression_ros.recognition.models import load_classifier
-    from expression_ros.recognition.photos import read_photo
-    from expression_ros.recognition.pipeline import ExpressionRecognizer
-
-    recognizer = ExpressionRecognizer(
-        FaceDetector("all", args.min_face), load_classifier(args.classifier, args.model)
-    )
-    results, failures = [], 0
-    for name in args.files:
-        try:
-            reading = recognizer.read_still(read_photo(Path(name)))
-        except ValueError as error:
-            print(f"expression-ros: {error}", file=sys.stderr)
-            failures += 1
-            continue
-        faces = [
-            {
-                "box": [int(v) for v in face.box],
-                "label": face.label,
-                "score": round(face.score, 4),
-                "scores": {label: round(score, 4) for label, score in face.scores.items()},
-            }
-            for face in reading.faces
-        ]
-        results.append({"file": name, "faces": faces})
-    print(json.dumps(results, indent=2) if args.json else _table(results))
-    return 2 if failures else 0
-
-
-def _table(results: list[dict[str, Any]]) -> str:
-    lines = []
-    for result in results:
-        if not result["faces"]:
-            lines.append(f"{result['file']}: no face")
-        for face in result["faces"]:
-            x, y, w, h = face["box"]
-            lines.append(
-                f"{result['file']}: {face['label']} ({face['score']:.2f})  "
-                f"{w}x{h} pixels at {x},{y}"
-            )
-    return "\n".join(lines)
 
 
 def _add_demo_parser(commands: Any) -> None:

@@ -40,11 +40,16 @@ ARGUMENTS = (
      "params_file (mirror)."),
     ("classifier", "", "How faces are read; empty: as in params_file (fisherfaces)."),
     ("model", "", "Folder with the classifier's model; empty: as in params_file (shipped)."),
+    ("person", "", "Whom the recognizer is adapted to, a name from expression-ros calibrate; "
+     "empty: as in params_file (nobody)."),
+    ("region", "", "Which part of a face is read: full, upper (without the mouth) or auto; empty: "
+     "as in params_file (full)."),
     ("params_file", "", "YAML file with parameters for the nodes; empty for the shipped "
      "config/expression.yaml."),
     ("namespace", "", "Namespace of all nodes and relative topics."),
     ("mirror", "true", "Whether to start the mirror."),
     ("face", "false", "Whether to start the virtual face (/robot_face/image)."),
+    ("web", "false", "Whether to start the page in the browser (http://127.0.0.1:8080/)."),
     ("autostart", "", "Whether the recognizer configures and activates itself; empty: as in "
      "params_file (true)."),
     ("log_level", "info", "Log level of the nodes and of the ROS libraries below them."),
@@ -107,6 +112,8 @@ def nodes(context):
         actions.append(
             Node(executable="robot_face", name="robot_face", parameters=[params_file], **common)
         )
+    if truth("web", value["web"]):
+        actions.append(Node(executable="web", name="web", parameters=[params_file], **common))
     if value["camera"] != "none":
         actions.append(
             Node(
@@ -156,7 +163,7 @@ def recognizers(value, names, params_file, common):
             remappings=[("image", value["image_topic"])],
             parameters=[
                 params_file,
-                *given(value, text, "classifier", "model", "image_transport"),
+                *given(value, text, "classifier", "model", "person", "region", "image_transport"),
                 *given(value, truth, "autostart"),
             ],
             **common,

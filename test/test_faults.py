@@ -94,6 +94,117 @@ def test_without_a_writable_home_the_recognizer_reads_and_says_that_there_is_no_
         ended(process)
 
 
+FULL_DISK = """
+mount -t tmpfs -o size=64k tmpfs "$1" || exit 99
+cat /dev/zero > "$1/full" 2>/dev/null
+cd "$1"
+shift
+if echo x > more 2>/dev/null; then exit 98; fi
+exec "$@"
+"""
+
+
+def test_on_a_full_disk_the_recognizer_reads_all_the_same(ros, portrait, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c", FULL_DISK, "sh", str(disk)]
+    if shutil.which("unshare") is None or subprocess.run([*inside, "true"]).returncode:
+        pytest.skip("needs a machine on which a process may mount a small disk of its own")
+    labels = ros.collect(String, "/face_emotion")
+    Camera(ros, portrait)
+    environment = {**os.environ, "HOME": str(disk), "TMPDIR": str(disk), "ROS_LOG_DIR": "",
+                   "ROS_HOME": "", "PYTHONPATH": str(REPOSITORY)}  # fmt: skip
+    process = subprocess.Popen(
+        [*inside, sys.executable, "-m", "expression_ros.nodes.recognizer"], env=environment
+    )
+    try:
+        labels.wait_for(lambda got: len(got) > 3, "labels")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        ended(process)
+
+
+class LoopingBag:
+    """A bag played again and again with its clock: a face for three seconds, nobody for three."""
+
+    LENGTH = 6.0
+
+    def __init__(self, ros, face):
+        from rosgraph_msgs.msg import Clock
+
+        self.rounds, self.position, self.paused = 0, 0.0, False
+        self._clock_type, self._pictures = Clock, (face, np.full_like(face, 128))
+        self._ticks = 0
+        self._clock = ros.node.create_publisher(Clock, "/clock", 10)
+        self._images = ros.node.create_publisher(Image, "image_raw", ONE)
+        ros.node.create_timer(0.01, self._tick)
+
+    def _tick(self):
+        stamp = Time(seconds=1_700_000_000 + self.position).to_msg()
+        self._clock.publish(self._clock_type(clock=stamp))
+        if self.paused:
+            return
+        if self._ticks % 4 == 0:
+            picture = self._pictures[self.position >= self.LENGTH / 2]
+            self._images.publish(to_image_message(picture, stamp, "camera"))
+        self._ticks += 1
+        self.position += 0.01
+        if self.position >= self.LENGTH:
+            self.position, self.rounds = 0.0, self.rounds + 1
+
+
+def test_the_clock_of_a_bag_that_loops_is_followed_by_both_nodes(ros, portrait, tmp_path):
+    shown = ros.collect(String, "/robot_expression", 100)
+    diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+    bag = LoopingBag(ros, portrait)
+    simulated = ("--ros-args", "-p", "use_sim_time:=true")
+    processes = [run(node, tmp_path / node, *simulated) for node in ("recognizer", "mirror")]
+
+    def shows(word, begin):
+        shown.wait_for(lambda got: any(one.data == word for one in got[begin:]), word)
+        return len(shown.messages)
+
+    try:
+        seen = shows("smile", 0)
+        for _ in range(2):
+            seen = shows("neutral", seen)
+            rounds = bag.rounds
+            seen = shows("smile", seen)
+            assert bag.rounds == rounds + 1, "in the next round, at once"
+        bag.paused = True
+        diagnostics.clear()
+        diagnostics.wait_for(
+            lambda got: any("no image on" in one.message for m in got for one in m.status),
+            "a warning while time stands still",
+        )
+        bag.paused = False
+        shows("neutral", seen)
+    finally:
+        for process in processes:
+            ended(process)
+
+
+def test_a_killed_mirror_leaves_labels_alone_and_a_new_one_shows_the_present_expression(
+    ros, portrait, tmp_path
+):
+    labels = ros.collect(String, "/face_emotion")
+    shown = ros.collect(String, "/robot_expression")
+    Camera(ros, portrait)
+    start(ros)
+    process = run("mirror", tmp_path / "said")
+    try:
+        shown.wait_for(lambda got: got and got[-1].data == "smile", "a smile")
+        ended(process)
+        labels.clear()
+        labels.wait_for(lambda got: len(got) >= 10, "labels without a mirror")
+        shown.clear()
+        process = run("mirror", tmp_path / "said")
+        shown.wait_for(lambda got: got and got[-1].data == "smile", "a smile of the new one")
+    finally:
+        ended(process)
+
+
 def test_time_that_goes_back_is_followed(ros, portrait):
     labels = ros.collect(String, "/face_emotion")
     node = start(ros)
@@ -183,8 +294,8 @@ def test_the_table_of_faults_is_written_between_its_marks():
     """In a process of its own: the tool chooses a ROS domain when it is imported."""
     code = (
         "import faults; text = 'a\\n' + faults.BEGIN + 'old' + faults.END + '\\nz'; "
-        "new = faults.with_table(text, [('f', 's', '1.0 s')]); "
+        "new = faults.with_table(text, [('f', 's', '1.0 s', 'l')]); "
         "assert new.startswith('a\\n') and new.endswith('\\nz') and 'old' not in new; "
-        "assert '| f | s | 1.0 s |' in new; assert faults.with_table(new, []) != new"
+        "assert '| f | s | 1.0 s | l |' in new; assert faults.with_table(new, []) != new"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "tools", check=True, timeout=60)

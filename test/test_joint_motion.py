@@ -77,10 +77,10 @@ def random_robot(draw: random.Random):
     return joints, poses
 
 
-def test_three_thousand_random_sequences_keep_every_limit():
+def test_ten_thousand_random_sequences_keep_every_limit():
     draw = random.Random(20240607)
     worst = 0.0
-    for _ in range(3000):
+    for _ in range(10_000):
         joints, poses = random_robot(draw)
         words = list(poses)
         low = np.array([joint.minimum for joint in joints])

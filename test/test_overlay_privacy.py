@@ -1,4 +1,4 @@
-"""Faces on the overlay that are no longer to be recognised, and an overlay without a picture."""
+"""Published faces that are no longer to be recognised: on the overlay, and cut out for ROS4HRI."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import pytest
 
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.overlay_privacy import PRIVACY_CHOICES, with_privacy
+from expression_ros.recognition.face_pictures import aligned_face, cropped_face
+from expression_ros.recognition.overlay_privacy import (
+    PRIVACY_CHOICES,
+    with_privacy,
+    with_privacy_of_face,
+)
 
 SIZE = (240, 320)
 NOISE = np.random.default_rng(7).integers(0, 256, (*SIZE, 3), np.uint8)
@@ -85,6 +90,65 @@ def test_a_real_face_is_not_even_found_any_more(astronaut, privacy):
 def test_another_word_is_an_error():
     with pytest.raises(ValueError, match="one of none, blur, pixelate, drop"):
         with_privacy(NOISE.copy(), [], "hide")
+
+
+@pytest.mark.parametrize("picture", ["cropped", "aligned"])
+def test_a_picture_of_a_face_keeps_four_by_four_values(picture):
+    grey = cv2.cvtColor(NOISE, cv2.COLOR_BGR2GRAY)
+    cut = cropped_face(NOISE, FACE) if picture == "cropped" else aligned_face(NOISE, grey, FACE)
+    assert np.array_equal(with_privacy_of_face(cut.copy(), "none"), cut)
+    pixelated = with_privacy_of_face(cut.copy(), "pixelate")
+    assert pixelated.shape == cut.shape
+    assert len(np.unique(pixelated.reshape(-1, 3), axis=0)) <= 16
+    assert values_in(cut) > 20 and values_in(with_privacy_of_face(cut.copy(), "blur")) <= 4
+    assert (with_privacy_of_face(cut.copy(), "drop") == 128).all()
+    with pytest.raises(ValueError, match="one of none"):
+        with_privacy_of_face(cut, "hide")
+
+
+@pytest.mark.parametrize("privacy", ["blur", "pixelate", "drop"])
+def test_a_picture_of_a_real_face_shows_none_any_more(astronaut, privacy):
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    (found,) = FaceDetector().search_every_cascade(grey)
+    for cut in (cropped_face(astronaut, found.box, 256), aligned_face(astronaut, grey, found.box)):
+        detector = FaceDetector(min_face=0.3)
+        assert detector.search_every_cascade(cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY))
+        hidden = cv2.cvtColor(with_privacy_of_face(cut, privacy), cv2.COLOR_BGR2GRAY)
+        assert not detector.search_every_cascade(hidden)
+
+
+@pytest.mark.parametrize("picture", ["cropped", "aligned"])
+def test_pictures_of_faces_are_hidden_as_the_overlay_is(ros, astronaut, picture):
+    """The faces of ROS4HRI, of a running recognizer, at run time."""
+    pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs: tools/build_test_interfaces.py")
+    from hri_msgs.msg import IdsList
+    from rclpy.parameter import Parameter
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
+    from sensor_msgs.msg import Image
+
+    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.nodes.recognizer import Recognizer
+
+    one = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+    tracked = ros.collect(IdsList, "/humans/faces/tracked")
+    private = [Parameter("overlay_privacy", value="pixelate")]
+    node = ros.add(Recognizer(context=ros.context, parameter_overrides=private))
+    node.start()
+    camera = ros.node.create_publisher(Image, "image_raw", one)
+    frame = to_image_message(astronaut, ros.node.get_clock().now().to_msg(), "camera")
+    ros.node.create_timer(1 / 30, lambda: camera.publish(frame))
+    (name,) = tracked.wait_for(lambda got: got and list(got[-1].ids), "a face")
+    faces = ros.collect(Image, f"/humans/faces/{name}/{picture}", one)
+
+    def colours(message):
+        return len(np.unique(np.frombuffer(message.data, np.uint8).reshape(-1, 3), axis=0))
+
+    faces.wait_for(len, "a picture")
+    assert {colours(message) for message in faces.messages} <= set(range(1, 17))
+    assert ros.set_parameter("/recognizer", "overlay_privacy", "none").successful
+    faces.wait_for(lambda got: colours(got[-1]) > 1000, "the face itself")
+    assert ros.set_parameter("/recognizer", "overlay_privacy", "drop").successful
+    faces.wait_for(lambda got: set(got[-1].data) == {128}, "grey")
 
 
 def test_the_overlay_of_the_node_drops_the_picture_at_run_time(ros, astronaut):

@@ -1,8 +1,8 @@
 """Does to running nodes what happens to them in the field, and writes down what is seen.
 
 Each fault runs on real processes: recognizer, mirror and, where it matters, the camera node. The
-table of docs/reliability.md is written anew between its marks. Exits with 1 when a fault is not
-survived.
+table of docs/reliability.md is written anew between its marks: what is seen, how long until normal,
+what was lost. Exits with 1 when a fault is not survived.
 
 Usage: python tools/faults.py [--clip FILE] [--document docs/reliability.md] [--only NAME ...]
 """
@@ -14,172 +14,117 @@ import itertools
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from fault_scene import Bag, Feed, Scene
 from node_processes import REPOSITORY, Processes, Watcher, held_by, until
 
-from expression_ros.nodes.image_messages import to_image_message
-
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
-LABELS = 5  # in a row after a fault: normal again
 SIZE = (640, 480)
 SMILE = "smile"  # the virtual face's word for happiness
 
 
-class Feed:
-    """A camera of this process: any picture, rate and stamp, changed while it runs.
+class Outcome(NamedTuple):
+    """What is seen, seconds until normal, and what was lost."""
 
-    Attributes:
-        picture: (H, W, 3) or (H, W) uint8.
-        encoding: what the message says; empty for bgr8 or mono8 by the picture's shape.
-        rate: frames per second; 0 for a camera that stands still.
-        offset: seconds added to the stamps.
-    """
-
-    def __init__(self, watcher: Watcher, picture: np.ndarray):
-        from rclpy.qos import QoSProfile, ReliabilityPolicy
-        from sensor_msgs.msg import Image
-
-        self.picture, self.encoding, self.rate, self.offset = picture, "", 30.0, 0.0
-        self.sent = 0
-        self._watcher = watcher
-        self._publisher = watcher.create_publisher(
-            Image, "image_raw", QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-        )
-        self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._send, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Feed:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._thread.join()
-        self._watcher.destroy_publisher(self._publisher)
-
-    def _send(self) -> None:
-        due = time.monotonic()
-        while not self._ends.is_set():
-            if not self.rate:
-                self._ends.wait(0.01)
-                due = time.monotonic()
-                continue
-            self._publisher.publish(self._message())
-            self.sent += 1
-            due = max(due + 1 / self.rate, time.monotonic() - 0.1)
-            self._ends.wait(max(0.0, due - time.monotonic()))
-
-    def _message(self) -> Any:
-        from rclpy.time import Time
-
-        now = self._watcher.get_clock().now().nanoseconds + round(1e9 * self.offset)
-        message = to_image_message(self.picture, Time(nanoseconds=now).to_msg(), "camera")
-        message.encoding = self.encoding or message.encoding
-        return message
+    seen: str
+    seconds: float
+    lost: str
 
 
-class Scene:
-    """What a fault may use: the processes, what they publish, and a face that smiles."""
-
-    def __init__(self, processes: Processes, watcher: Watcher, picture: np.ndarray, folder: Path):
-        self.processes = processes
-        self.watcher = watcher
-        self.picture = picture
-        self.folder = folder
-
-    def labels(self, count: int = LABELS, since: float | None = None) -> float:
-        """Wait for so many labels from now (or since a time); return the seconds from now."""
-        begin = time.monotonic() if since is None else since
-        return until(
-            lambda: sum(at > begin for at, _ in self.watcher.labels) >= count, f"{count} labels"
-        )
-
-    def shows(self, expression: str) -> float:
-        """Wait until the robot shows an expression; return the seconds that took."""
-        return until(lambda: self.watcher.expression() == expression, f"expression {expression}")
-
-    def status(self, name: str, condition: Callable[[Any], bool], what: str) -> float:
-        """Wait for a diagnostic status; return the seconds that took."""
-        begin = time.monotonic()
-        statuses, received = self.watcher.statuses, self.watcher.received_at
-        return until(
-            lambda: received.get(name, 0) > begin and condition(statuses[name]), what
-        )
-
-    def values(self, name: str) -> dict[str, str]:
-        return self.watcher.values[name]
-
-    def rate(self, seconds: float = 3.0) -> float:
-        """Return labels per second over the next ``seconds``."""
-        time.sleep(seconds)  # a measurement, not a wait for something
-        return self.watcher.rate(seconds)
-
-    def camera(self) -> None:
-        """Start the camera node on the smiling picture."""
-        path = self.folder / "face.png"
-        cv2.imwrite(str(path), self.picture)
-        self.processes.start("camera", source=str(path), frame_rate=30.0)
-
-
-Outcome = tuple[str, float]  # what was seen; seconds until normal
+class NotHere(Exception):
+    """This machine does not allow the fault to be tried; says why."""
 
 
 def camera_killed(scene: Scene) -> Outcome:
     scene.camera()
     scene.labels()
     scene.shows(SMILE)
+    killed = time.monotonic()
     scene.processes.kill("camera")
     neutral = scene.shows("neutral")
-    warned = scene.status("recognizer: input", lambda s: "no image on" in s.message, "a warning")
+    scene.status("recognizer: input", lambda s: "no image on" in s.message, "a warning")
+    warned = time.monotonic() - killed
     scene.camera()
     back = scene.labels()
+    silence = scene.silence(killed)
     scene.processes.stop("camera")
-    warned += neutral
-    return (f"robot neutral after {neutral:.1f} s, diagnostics warn after {warned:.1f} s; labels "
-            "again when it is restarted"), back  # fmt: skip
+    return Outcome(
+        f"robot neutral after {neutral:.1f} s, diagnostics warn after {warned:.1f} s; labels again "
+        "when it is restarted",
+        back,
+        f"labels for {silence:.1f} s, until it was there again",
+    )
 
 
 def recognizer_killed(scene: Scene) -> Outcome:
-    with Feed(scene.watcher, scene.picture):
+    with Feed(scene.watcher, scene.picture) as feed:
         scene.labels()
         scene.shows(SMILE)
         before = len(scene.watcher.labels)
         until(lambda: len(scene.watcher.labels) > before, "a frame")  # the next one is at work now
+        killed, sent = time.monotonic(), feed.sent
         scene.processes.kill("recognizer")
         neutral = scene.shows("neutral")
         scene.processes.start("recognizer")
         back = scene.labels() + scene.shows(SMILE)
-    return f"SIGKILL in mid-frame; robot neutral after {neutral:.1f} s, then happy again", back
+        missed = feed.sent - sent - scene.count(killed)
+        silence = scene.silence(killed)
+    return Outcome(
+        f"SIGKILL in mid-frame; robot neutral after {neutral:.1f} s, then happy again",
+        back,
+        f"the frame at work, and labels for {silence:.1f} s ({missed} images)",
+    )
 
 
 def mirror_killed(scene: Scene) -> Outcome:
-    with Feed(scene.watcher, scene.picture):
+    with Feed(scene.watcher, scene.picture) as feed:
         scene.labels()
         scene.shows(SMILE)
+        killed, sent = time.monotonic(), feed.sent
         scene.processes.kill("mirror")
         scene.labels()
         scene.watcher.expressions.clear()
+        away = time.monotonic()
         scene.processes.start("mirror")
         back = scene.shows(SMILE)
-    return "the recognizer goes on; the new mirror shows the expression again", back
+        unanswered = time.monotonic() - killed
+        missed = max(0, feed.sent - sent - scene.count(killed))
+    if away - killed > 5.0:
+        raise TimeoutError("the recognizer did not go on at once")
+    return Outcome(
+        "the recognizer goes on; the robot keeps its last expression until the new mirror shows "
+        "the present one",
+        back,
+        f"answers for {unanswered:.1f} s; {missed} of {feed.sent - sent} labels",
+    )
 
 
 def rate_changes(scene: Scene) -> Outcome:
+    names = ("images received", "images dropped")
+
+    def counts() -> list[int]:
+        """Return how many images came and were dropped, once all that are under way are there."""
+        scene.status("recognizer: input", lambda s: True, "the counts")
+        scene.status("recognizer: input", lambda s: True, "the counts")
+        values = scene.values("recognizer: input")
+        return [int(values[name]) for name in names]
+
     with Feed(scene.watcher, scene.picture) as feed:
         scene.labels()
         usual = scene.rate()
         feed.rate = 0.0
         silent = "no image on"
         warned = scene.status("recognizer: input", lambda s: silent in s.message, "a warning")
+        before, sent = counts(), feed.sent
         begin = time.monotonic()
         feed.rate = 200.0
         back = scene.labels(since=begin)
@@ -188,10 +133,17 @@ def rate_changes(scene: Scene) -> Outcome:
         scene.labels(120)
         scene.status("recognizer: recognition", lambda s: True, "the latency")
         latency = scene.values("recognizer: recognition")["latency median (ms)"]
-        dropped = scene.values("recognizer: input")["images dropped"]
-    return (f"at 0 Hz diagnostics warn after {warned:.1f} s; {usual:.0f} labels/s at 30 Hz, "
-            f"{flooded:.0f} at 200 Hz with a median latency of {latency} ms, {dropped} images "
-            "dropped and counted"), back  # fmt: skip
+        seconds, feed.rate = time.monotonic() - begin, 0.0
+        sent = feed.sent - sent
+        received, dropped = (now - then for now, then in zip(counts(), before, strict=True))
+    return Outcome(
+        f"at 0 Hz diagnostics warn after {warned:.1f} s; {usual:.0f} labels/s at 30 Hz, "
+        f"{flooded:.0f} at 200 Hz ({sent / seconds:.0f} sent a second) with a median latency of "
+        f"{latency} ms",
+        back,
+        f"of {sent} images {dropped} that newer ones replaced, counted, and "
+        f"{max(0, sent - received)} on the way",
+    )
 
 
 def picture_changes(scene: Scene) -> Outcome:
@@ -210,23 +162,65 @@ def picture_changes(scene: Scene) -> Outcome:
             until(lambda sent=sent, feed=feed: feed.sent > sent + 1, "a frame of the new kind")
             if encoding == "32FC1":
                 scene.status("recognizer: input", lambda s: "not supported" in s.message, "refusal")
-                refused = int(scene.values("recognizer: input").get("refused: encoding", 0))
                 continue
             slowest = max(slowest, scene.labels())
-    return (f"640x480 bgr8, 320x240 mono8, 1280x960 rgb8, 400x480 bgr8, 32FC1 ({refused} refused "
-            "and counted), 640x480 again: labels from each that can be read"), slowest  # fmt: skip
+        scene.status("recognizer: input", lambda s: True, "the count")
+        refused = int(scene.values("recognizer: input").get("refused: encoding", 0))
+    return Outcome(
+        "640x480 bgr8, 320x240 mono8, 1280x960 rgb8, 400x480 bgr8, 32FC1 (a warning that names "
+        "it), 640x480 again: labels from each that can be read",
+        slowest,
+        f"the {refused} images of 32FC1, refused and counted",
+    )
 
 
 def time_goes_back(scene: Scene) -> Outcome:
     slowest = 0.0
     with Feed(scene.watcher, scene.picture) as feed:
         scene.labels()
+        begin, sent = time.monotonic(), feed.sent
         for offset in (-60.0, 0.0, -3600.0):
             feed.offset = offset
             slowest = max(slowest, scene.labels())
             scene.shows(SMILE)
-        failed = scene.values("recognizer: recognition")["frames failed"]
-    return f"stamps jump by 60 s and an hour, back and forth; {failed} frames failed", slowest
+        missed, sent = max(0, feed.sent - sent - scene.count(begin)), feed.sent - sent
+        failed = int(scene.values("recognizer: recognition")["frames failed"])
+    return Outcome(
+        "stamps jump by 60 s and an hour, back and forth: labels go on",
+        slowest,
+        f"{missed} of {sent} labels, {failed} frames failed",
+    )
+
+
+def bag_loops(scene: Scene) -> Outcome:
+    nodes = ("recognizer", "mirror")
+    scene.restart(*nodes, use_sim_time=True)
+    slowest = 0.0
+    with Bag(scene.watcher, scene.picture) as bag:
+        scene.shows(SMILE)
+        scene.shows("neutral")
+        rounds = bag.rounds
+        until(lambda: bag.rounds > rounds, "the next round")
+        begin, faces = time.monotonic(), bag.faces
+        for _ in range(3):
+            slowest = max(slowest, scene.shows(SMILE))
+            scene.shows("neutral")
+            rounds = bag.rounds
+            until(lambda rounds=rounds: bag.rounds > rounds, "the next round")
+        faces, labels = bag.faces - faces, scene.count(begin)
+        bag.paused = True
+        warned = scene.status("recognizer: input", lambda s: "no image on" in s.message, "warning")
+        bag.paused = False
+        scene.shows(SMILE)
+        failed = int(scene.values("recognizer: recognition")["frames failed"])
+    scene.restart(*nodes)
+    return Outcome(
+        f"both nodes with use_sim_time; time goes back by {bag.LENGTH_S:.0f} s three times: the "
+        "robot smiles and turns neutral in every round; with the bag paused, time stands still and "
+        f"diagnostics warn after {warned:.1f} s",
+        slowest,
+        f"{max(0, faces - labels)} of {faces} labels, {failed} frames failed",
+    )
 
 
 _NEVER_READS = (
@@ -251,26 +245,66 @@ def overlay_never_read(scene: Scene) -> Outcome:
         grown = held_by(pid).memory - before
         scene.processes.kill("reader")
         back = scene.labels()
-    if min(spinning, stopped) < usual / 2 or grown > 100:
+    slowest = min(spinning, stopped)
+    if slowest < usual / 2 or grown > 100:
         raise TimeoutError(f"{usual:.0f}, {spinning:.0f}, {stopped:.0f} labels/s, {grown:+.0f} MB")
-    return (f"{usual:.0f} labels/s without it, {spinning:.0f} with it, {stopped:.0f} when its "
-            f"whole process stands still; memory {grown:+.0f} MB"), back  # fmt: skip
+    return Outcome(
+        f"{usual:.0f} labels/s without it, {spinning:.0f} with it, {stopped:.0f} when its whole "
+        f"process stands still; memory {grown:+.0f} MB",
+        back,
+        f"{max(0.0, usual - slowest):.0f} labels a second at worst",
+    )
+
+
+def _started_with(scene: Scene, start: Callable[[str], object]) -> float:
+    """Start recognizer and mirror in another way, see them work, and start them as usual again."""
+    nodes = ("recognizer", "mirror")
+    for node in nodes:
+        scene.processes.stop(node)
+    begin = time.monotonic()
+    with Feed(scene.watcher, scene.picture):
+        for node in nodes:
+            start(node)
+        scene.labels(since=begin)
+        scene.shows(SMILE)
+        back = time.monotonic() - begin
+        if dead := scene.processes.dead():
+            raise TimeoutError(f"{', '.join(dead)} died")
+    scene.restart(*nodes)
+    return back
 
 
 def home_read_only(scene: Scene) -> Outcome:
-    scene.processes.stop("recognizer")
-    scene.processes.stop("mirror")
-    begin = time.monotonic()
     # /proc cannot be written to, not even by root, on whom permissions make no impression.
     environment = {"HOME": "/proc", "ROS_LOG_DIR": "", "ROS_HOME": ""}
-    with Feed(scene.watcher, scene.picture):
-        for node in ("recognizer", "mirror"):
-            scene.processes.start(node, environment)
-        back = scene.labels(since=begin) + scene.shows(SMILE)
-    for node in ("recognizer", "mirror"):
-        scene.processes.stop(node)
-        scene.processes.start(node)
-    return "both nodes start and answer, without log files", back
+    back = _started_with(scene, lambda node: scene.processes.start(node, environment))
+    return Outcome("both nodes say so, start and answer", back, "log files")
+
+
+_ON_FULL_DISK = (
+    'mount -t tmpfs -o size=64k tmpfs "$1" && { cat /dev/zero > "$1/full" 2>/dev/null; '
+    'cd "$1"; shift; exec "$@"; }'
+)
+
+
+def disk_full(scene: Scene) -> Outcome:
+    disk = scene.folder / "disk"
+    disk.mkdir(exist_ok=True)
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c", _ON_FULL_DISK, "sh", str(disk)]
+    try:
+        subprocess.run([*inside, "true"], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        raise NotHere("this machine lets nobody mount a small disk of his own") from None
+    environment = {"HOME": str(disk), "ROS_LOG_DIR": "", "ROS_HOME": "", "TMPDIR": str(disk),
+                   "PYTHONPATH": str(REPOSITORY)}  # fmt: skip
+
+    def start(node: str) -> None:
+        command = [*inside, sys.executable, "-m", f"expression_ros.nodes.{node}"]
+        scene.processes.run(node, command, environment)
+
+    back = _started_with(scene, start)
+    return Outcome("home and temporary files on a full disk: both nodes start and answer", back,
+                   "what the log files would have said")  # fmt: skip
 
 
 def model_replaced(scene: Scene) -> Outcome:
@@ -287,14 +321,14 @@ def model_replaced(scene: Scene) -> Outcome:
 
     copy = scene.folder / "models"
     shutil.copytree(REPOSITORY / "models", copy, dirs_exist_ok=True)
-    scene.processes.stop("recognizer")
-    scene.processes.start("recognizer", model=str(copy / "fisherfaces"))
+    scene.restart("recognizer", model=str(copy / "fisherfaces"))
     with Feed(scene.watcher, scene.picture):
         scene.labels()
         victim = next((copy / "fisherfaces").glob("*.xml.gz"))
         good = victim.read_bytes()
         victim.write_bytes(good[: len(good) // 2])
-        scene.labels()
+        scene.labels(30)
+        stopped = time.monotonic()
         refused = not change(
             Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP,
             Transition.TRANSITION_CONFIGURE,
@@ -304,12 +338,16 @@ def model_replaced(scene: Scene) -> Outcome:
         begin = time.monotonic()
         change(Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
         back = scene.labels(since=begin)
-    scene.processes.stop("recognizer")
-    scene.processes.start("recognizer")
+        silence = scene.silence(stopped)
+    scene.restart("recognizer")
     if not refused:
         raise TimeoutError("the damaged model was loaded")
-    return ("goes on with the loaded model; the next configure refuses the file by its name and "
-            "SHA-256, and takes the restored one"), back  # fmt: skip
+    return Outcome(
+        "goes on with the loaded model; the next configure refuses the file by its name and "
+        "SHA-256, and takes the restored one",
+        back,
+        f"nothing while it runs; labels for {silence:.1f} s, from deactivate until activate",
+    )
 
 
 FAULTS: dict[str, tuple[str, Callable[[Scene], Outcome]]] = {
@@ -318,9 +356,11 @@ FAULTS: dict[str, tuple[str, Callable[[Scene], Outcome]]] = {
     "mirror": ("mirror killed and restarted", mirror_killed),
     "rate": ("camera's rate 30, 0, 200 Hz", rate_changes),
     "picture": ("size and encoding change in mid-stream", picture_changes),
-    "time": ("time goes back (a looping bag)", time_goes_back),
+    "time": ("stamps go back in mid-stream", time_goes_back),
+    "bag": ("clock of a bag that loops, and is paused", bag_loops),
     "overlay": ("overlay subscriber that never reads", overlay_never_read),
     "home": ("read-only home", home_read_only),
+    "disk": ("disk full", disk_full),
     "model": ("model file replaced while running", model_replaced),
 }
 
@@ -358,13 +398,16 @@ def _frames(clip: str) -> Iterator[np.ndarray]:
         yield frame
 
 
-def run(names: list[str], clip: str, folder: Path) -> list[tuple[str, str, str]]:
-    """Run faults one after the other; return title, what is seen and time of each."""
+Row = tuple[str, str, str, str]
+
+
+def run(names: list[str], clip: str, folder: Path) -> list[Row]:
+    """Run faults one after the other; return title, what is seen, time and loss of each."""
     from expression_ros.nodes.running import use_large_image_transport
 
     use_large_image_transport()
     picture = smiling_picture(clip)
-    rows = []
+    rows: list[Row] = []
     with Processes(folder / "nodes.log") as processes, Watcher() as watcher:
         scene = Scene(processes, watcher, picture, folder)
         for name in names:
@@ -373,24 +416,26 @@ def run(names: list[str], clip: str, folder: Path) -> list[tuple[str, str, str]]
                     processes.start(node)
             title, fault = FAULTS[name]
             try:
-                seen, seconds = fault(scene)
+                seen, seconds, lost = fault(scene)
                 if dead := processes.dead():
                     raise TimeoutError(f"{', '.join(dead)} died")
-                rows.append((title, seen, f"{seconds:.1f} s"))
+                rows.append((title, seen, f"{seconds:.1f} s", lost))
+            except NotHere as reason:
+                rows.append((title, f"not tried: {reason}", "", ""))
             except TimeoutError as error:
-                rows.append((title, f"**not survived:** {error}", "never"))
+                rows.append((title, f"**not survived:** {error}", "never", ""))
                 for node in list(processes.running):
                     processes.kill(node)
             print(" | ".join(rows[-1]), flush=True)
     return rows
 
 
-def with_table(text: str, rows: list[tuple[str, str, str]]) -> str:
+def with_table(text: str, rows: list[Row]) -> str:
     """Return the document's text with the table between its marks written anew."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    lines = ["| fault | what is seen | until normal |", "|---|---|---|"]
-    lines += [f"| {title} | {seen} | {seconds} |" for title, seen, seconds in rows]
+    lines = ["| fault | what is seen | until normal | what was lost |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     return before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after
 
 
@@ -404,7 +449,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         os.environ["ROS_LOG_DIR"] = name
         rows = run(options.only or list(FAULTS), options.clip, Path(name))
-        failed = any(seconds == "never" for *_, seconds in rows)
+        failed = any(seconds == "never" for _, _, seconds, _ in rows)
         if failed:
             print((Path(name) / "nodes.log").read_text(errors="replace")[-3000:], file=sys.stderr)
     if not options.only:

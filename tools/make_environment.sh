@@ -66,7 +66,7 @@ belongs_here || make_venv
 say "installing expression_ros, the ROS 2 Kilted wheels and the tools (about a minute)"
 rm -f "$ready"
 log="$venv/install.log"
-if ! "$python" -m pip install --disable-pip-version-check -e '.[ros,train,test]' >"$log" 2>&1; then
+if ! "$python" -m pip install --disable-pip-version-check -e '.[ros,train,web,recordings,test]' >"$log" 2>&1; then
     tail -n 15 "$log" >&2
     say "the installation failed; the last lines are above, all of them in $log" >&2
     exit 1

@@ -2,9 +2,9 @@
 
 A clip is played in a loop at 30 frames per second; overlay and virtual face are watched, so that
 they are drawn. Memory, threads and file handles of every process and the recognizer's latency are
-sampled into soak.csv; soak.png shows them. A line is fitted through each (least squares) after the
-warm-up; the command fails when one rises by more than its limit, when a process dies, or when the
-labels stop.
+sampled into soak.csv; soak.png shows them. A line is fitted through each after the warm-up
+(soak_verdict.py); the command fails when one rises by more than its limit, when a process dies, or
+when the labels stop.
 
 Usage: python tools/soak.py [--minutes 60] [--clip FILE] [--output FOLDER]
 """
@@ -17,24 +17,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from node_processes import REPOSITORY, Processes, Watcher, held_by, until
+from soak_verdict import LIMITS, UNITS, Trend, trends, verdict
 
 NODES = ("camera", "recognizer", "mirror", "robot_face")
-WARM_UP_S = 60.0  # middleware, allocator and caches reach their working size; a quarter at most
 MOST_SAMPLES = 1800
-# By how much the fitted line may rise from the warm-up to the end, however long that is.
-LIMITS = {
-    "memory_mb": 10.0,  # resident; a leak of one 640x480 frame (0.9 MB) in 5 minutes passes it
-    "threads": 0.5,  # one that stays is one too many
-    "handles": 0.5,
-    "latency_median_ms": 10.0,  # a third of a frame's time at 30 Hz
-}
 SILENT_S = 10.0  # without a label, of a clip with a face in nearly every frame
-_UNITS = {"memory_mb": "MB", "threads": "threads", "handles": "file handles",
-          "latency_median_ms": "ms"}  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,9 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(problem or "too few samples; give it more --minutes", file=sys.stderr)
         return 1
     write_csv(rows, options.output / "soak.csv")
-    trends = fitted(rows)
-    write_plot(rows, trends, options.output / "soak.png")
-    return told(trends, problem)
+    found = trends(rows)
+    write_plot(rows, found, options.output / "soak.png")
+    lines, code = verdict(found, problem)
+    print("\n".join(lines))
+    return code
 
 
 def sampled(seconds: float, clip: str, log: Path) -> tuple[list[dict[str, float]], str]:
@@ -112,50 +104,6 @@ def _sample(now: float, processes: Processes, watcher: Watcher) -> dict[str, flo
     return row
 
 
-def fitted(rows: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
-    """Fit a line through each limited quantity after the warm-up.
-
-    Returns:
-        by column: its ``rise`` from warm-up to end, its ``limit``, ``first`` and ``last`` value of
-        the line, ``from_s``, and ``good``.
-    """
-    seconds = np.array([row["seconds"] for row in rows])
-    begin = min(WARM_UP_S, seconds[-1] / 4)
-    trends = {}
-    for column in rows[0]:
-        limit = LIMITS.get(column.rsplit(" ", 1)[-1])
-        if limit is None:
-            continue
-        values = np.array([row[column] for row in rows])
-        chosen = (seconds >= begin) & np.isfinite(values)
-        if chosen.sum() < 3:
-            trends[column] = {"rise": np.nan, "limit": limit, "first": np.nan, "last": np.nan,
-                              "from_s": begin, "good": False}  # fmt: skip
-            continue
-        line = np.poly1d(np.polyfit(seconds[chosen], values[chosen], 1))
-        first, last = float(line(begin)), float(line(seconds[-1]))
-        trends[column] = {"rise": last - first, "limit": limit, "first": first, "last": last,
-                          "from_s": begin, "good": last - first <= limit}  # fmt: skip
-    return trends
-
-
-def told(trends: dict[str, dict[str, Any]], problem: str) -> int:
-    """Print the verdict; return the exit code."""
-    for column, trend in trends.items():
-        unit = _UNITS[column.rsplit(" ", 1)[-1]]
-        verdict = "ok  " if trend["good"] else "GROW"
-        print(f"{verdict} {column}: {trend['first']:.1f} -> {trend['last']:.1f} {unit}, "
-              f"rise {trend['rise']:+.2f}, limit {trend['limit']:g}")  # fmt: skip
-    if problem:
-        print(f"FAILED: {problem}")
-    growing = [column for column, trend in trends.items() if not trend["good"]]
-    if growing:
-        print(f"FAILED: rising beyond their limits: {', '.join(growing)}")
-    if not problem and not growing:
-        print("nothing grows")
-    return 1 if problem or growing else 0
-
-
 def write_csv(rows: list[dict[str, float]], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -164,9 +112,7 @@ def write_csv(rows: list[dict[str, float]], path: Path) -> None:
             writer.writerow({name: round(value, 3) for name, value in row.items()})
 
 
-def write_plot(
-    rows: list[dict[str, float]], trends: dict[str, dict[str, Any]], path: Path
-) -> None:
+def write_plot(rows: list[dict[str, float]], found: dict[str, Trend], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -174,12 +120,12 @@ def write_plot(
 
     minutes = np.array([row["seconds"] for row in rows]) / 60
     figure, axes = plt.subplots(2, 2, figsize=(11, 7), sharex=True, constrained_layout=True)
-    for axis, (quantity, title) in zip(axes.flat, _UNITS.items(), strict=True):
+    for axis, (quantity, title) in zip(axes.flat, UNITS.items(), strict=True):
         for column in (c for c in rows[0] if c.rsplit(" ", 1)[-1] == quantity):
             drawn = axis.plot(minutes, [row[column] for row in rows], lw=0.8,
                               label=column.rsplit(" ", 1)[0])  # fmt: skip
-            trend = trends[column]
-            axis.plot([trend["from_s"] / 60, minutes[-1]], [trend["first"], trend["last"]],
+            trend = found[column]
+            axis.plot([trend.from_s / 60, minutes[-1]], [trend.first, trend.last],
                       "--", color=drawn[0].get_color())  # fmt: skip
         name = quantity.removesuffix("_mb").removesuffix("_ms").replace("_", " ")
         axis.set_title(f"{name} (limit of the rise: {LIMITS[quantity]:g})")

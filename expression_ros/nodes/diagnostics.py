@@ -1,9 +1,9 @@
-"""Small pieces for /diagnostics: statuses, rates, percentiles. Names as in diagnostic_updater."""
+"""Small pieces for /diagnostics: statuses, levels, rates. Names as in diagnostic_updater."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,27 @@ def publish_statuses(node: Node, publisher: Any, statuses: list[Any]) -> None:
     publisher.publish(array)
 
 
+def level_above(value: float, warn: float, error: float) -> bytes:
+    """Return the level of a value that is to be small: WARN and ERROR above their thresholds."""
+    return ERROR if value > error else WARN if value > warn else OK
+
+
+def level_below(value: float, warn: float, error: float) -> bytes:
+    """Return the level of a value that is to be large: WARN and ERROR below their thresholds."""
+    return ERROR if value < error else WARN if value < warn else OK
+
+
+def summary(findings: Iterable[tuple[bytes, str]], fine: str) -> tuple[bytes, str]:
+    """Return the worst level of all findings, and what is wrong in one line, the worst first.
+
+    Args:
+        findings: level and sentence of each; those that are OK are not told.
+        fine: the sentence where nothing is wrong.
+    """
+    wrong = sorted((one for one in findings if one[0] != OK), key=lambda one: one[0], reverse=True)
+    return (wrong[0][0], "; ".join(text for _, text in wrong)) if wrong else (OK, fine)
+
+
 class Window:
     """The last values of a quantity, for its median and its tail."""
 
@@ -61,3 +82,23 @@ class Rate:
         rate = (count - self._count) / passed if passed > 0 else 0.0
         self._count, self._time = count, now
         return rate
+
+
+class RecentShare:
+    """Which share of the events of the last looks was of one kind, by two growing counters.
+
+    Args:
+        looks: how many looks are recent.
+        fewest: with fewer events than this the share is 0: too few to say.
+    """
+
+    def __init__(self, looks: int = 5, fewest: int = 1):
+        self._counts: deque[tuple[int, int]] = deque([(0, 0)], maxlen=looks + 1)
+        self._fewest = fewest
+
+    def update(self, part: int, whole: int) -> float:
+        """Return the share, 0 to 1, after one more look at the counters."""
+        self._counts.append((part, whole))
+        first_part, first_whole = self._counts[0]
+        events = whole - first_whole
+        return (part - first_part) / events if events >= max(1, self._fewest) else 0.0

@@ -17,6 +17,7 @@ from expression_ros.nodes.image_messages import to_image_message
 from expression_ros.recognition.circumplex import hri_word, valence_and_arousal
 from expression_ros.recognition.face_names import PresentFaces
 from expression_ros.recognition.face_pictures import aligned_face, cropped_face
+from expression_ros.recognition.overlay_privacy import with_privacy_of_face
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 
 try:
@@ -80,6 +81,7 @@ class HriOutputs:
         stamp: float,
         grey: np.ndarray,
         bgr: Callable[[], np.ndarray],
+        privacy: str,
     ) -> None:
         """Publish one frame.
 
@@ -90,6 +92,7 @@ class HriOutputs:
             grey: (H, W) uint8, the frame.
             bgr: returns the frame in colour, (H, W, 3) uint8; called only if somebody subscribes
                 to a picture.
+            privacy: what the pictures of faces hide, see recognition.overlay_privacy.
         """
         with self._lock:
             if not self._active:
@@ -101,7 +104,7 @@ class HriOutputs:
             for face in reading.faces:
                 outputs = self._faces.get(self._present.name(face.id))
                 if outputs is not None:
-                    outputs.publish(face, header, grey, bgr)
+                    outputs.publish(face, header, grey, bgr, privacy)
 
     def nobody(self) -> None:
         """Say that nobody is there, as when no more images come; in the executor's thread."""
@@ -145,15 +148,20 @@ class _FaceOutputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(
-        self, face: FaceReading, header: Header, grey: np.ndarray, bgr: Callable[[], np.ndarray]
+        self,
+        face: FaceReading,
+        header: Header,
+        grey: np.ndarray,
+        bgr: Callable[[], np.ndarray],
+        privacy: str,
     ) -> None:
         self._roi.publish(roi_message(face, header, grey.shape))
         self._expression.publish(expression_message(face, header))
         if self._cropped.get_subscription_count() > 0:
-            picture = cropped_face(bgr(), face.box)
+            picture = with_privacy_of_face(cropped_face(bgr(), face.box), privacy)
             self._cropped.publish(to_image_message(picture, header.stamp, header.frame_id))
         if self._aligned.get_subscription_count() > 0:
-            picture = aligned_face(bgr(), grey, face.box)
+            picture = with_privacy_of_face(aligned_face(bgr(), grey, face.box), privacy)
             self._aligned.publish(to_image_message(picture, header.stamp, header.frame_id))
 
 

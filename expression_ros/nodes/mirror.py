@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -17,7 +16,6 @@ from std_srvs.srv import SetBool
 from expression_ros.mirroring.behaviour import Command, MirrorBehaviour
 from expression_ros.mirroring.robot_table import EXPRESSION_TOPIC, Output, Robot, load_robot
 from expression_ros.mirroring.styles import Style, load_style
-from expression_ros.nodes.diagnostics import OK, WARN, publish_statuses, status
 from expression_ros.nodes.mirror_outputs import (
     LabelOutput,
     OutputError,
@@ -26,6 +24,7 @@ from expression_ros.nodes.mirror_outputs import (
     make_output,
 )
 from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
+from expression_ros.nodes.mirror_report import MirrorReport
 from expression_ros.nodes.mirror_scores import scores_of
 from expression_ros.nodes.parameters import NodeParameters
 from expression_ros.nodes.running import run_node
@@ -36,7 +35,6 @@ SCORES_TOPIC = f"{LABEL_TOPIC}/scores"
 
 _TICK_S = 0.02  # how late a held expression or a changed parameter may take effect
 _REPORT_S = 1.0
-_WARN_REPORTS = 10  # how often diagnostics warn of an unknown word, so that a person can see it
 _EXPRESSION = Output("label", EXPRESSION_TOPIC)
 _TIMES = ("min_hold", "neutral_after", "cooldown", "attack", "release", "full_score")
 
@@ -76,11 +74,8 @@ class Mirror(Node):
             **{name: self._values[name] for name in _TIMES},
             style=self._styles[style],
         )
-        self._unknown_word = ""  # the last new one, as a sentence
-        self._unknown_count = 0
-        self._warn_reports = 0
         self._bad_scores = 0  # messages of scores that could not be read
-        self._report = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._report = MirrorReport(self, self._values, self.resolve_topic_name(LABEL_TOPIC))
         self._expression = LabelOutput(self, _EXPRESSION, self._robot)
         self._outputs = self._make_outputs(self._robot)
         if not self._values["enabled"]:
@@ -125,11 +120,12 @@ class Mirror(Node):
         self._update()
         new_word = self._behaviour.label_received(message.data, self._now())
         if new_word is not None:
-            self._unknown_word = (
+            problem = (
                 f"unknown label {new_word!r} on {self.resolve_topic_name(LABEL_TOPIC)}; "
                 f"known labels: {', '.join((*EMOTIONS, UNKNOWN))}"
             )
-            self.get_logger().warning(self._unknown_word)
+            self._report.unknown_word(problem)
+            self.get_logger().warning(problem)
         self._update()
 
     def _take_scores(self, message: Float32MultiArray) -> None:
@@ -163,13 +159,16 @@ class Mirror(Node):
         """
         if not self._behaviour.enabled:
             return
+        self._report.commanded(command)
         for output in (self._expression, *self._outputs):
             (output.show if command.is_new else output.adjust)(command, now)
 
     def _leave(self) -> None:
         """Leave the robot neutral."""
+        command = Command(self._robot.neutral)
+        self._report.commanded(command)
         for output in (self._expression, *self._outputs):
-            output.leave(Command(self._robot.neutral), self._now())
+            output.leave(command, self._now())
 
     # Parameters and the service
 
@@ -262,42 +261,9 @@ class Mirror(Node):
             return
         if self._behaviour.enabled:  # switched off, the robot's face may be somebody else's
             self._expression.show(self._behaviour.command, self._now())
-        behaviour = self._behaviour
-        labels = self.resolve_topic_name(LABEL_TOPIC)
-        values = {
-            "robot": self._robot.name,
-            "style": behaviour.style.name,
-            "enabled": "yes" if behaviour.enabled else "no",
-            "expression": behaviour.expression,
-            "emotion": behaviour.emotion,
-            "intensity": f"{behaviour.intensity:.2f}",
-            "labels received": behaviour.labels_received,
-            "labels that say unknown": behaviour.unknown_labels,
-            "unknown words": sum(behaviour.unknown_words.values()),
-            "scores that could not be read": behaviour.bad_scores + self._bad_scores,
-            f"publishers on {labels}": self.count_publishers(labels),
-        }
-        for output in (self._expression, *self._outputs):
-            values.update(output.report)
-        publish_statuses(
-            self, self._report, [status(self, "expressions", *self._summary(), values)]
+        self._report.publish(
+            self._robot, self._behaviour, self._expression, self._outputs, self._bad_scores
         )
-
-    def _summary(self) -> tuple[bytes, str]:
-        """Return the diagnostic level and a sentence a person can act on."""
-        unknown_count = sum(self._behaviour.unknown_words.values())
-        if unknown_count > self._unknown_count:
-            self._unknown_count = unknown_count
-            self._warn_reports = _WARN_REPORTS
-        if self._warn_reports > 0:
-            self._warn_reports -= 1
-            return WARN, self._unknown_word
-        problems = [output.problem for output in self._outputs if output.problem]
-        if problems:
-            return WARN, "; ".join(problems)
-        if not self._behaviour.enabled:
-            return OK, f"switched off; {self._robot.name} is left alone"
-        return OK, f"{self._robot.name} shows {self._behaviour.expression}"
 
 
 def main(args: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """The parameters of the mirror node. Plain data, imports no ROS."""
 
 from expression_ros.nodes.parameter_table import ParameterSpec
+from expression_ros.nodes.threshold_pair import threshold_pair
 
 MIRROR_PARAMETERS = (
     ParameterSpec(
@@ -65,4 +66,22 @@ MIRROR_PARAMETERS = (
         "Whether labels are answered; if not, the robot turns neutral and is left alone. "
         "The service ~/enable sets it too.",
     ),
-)
+    *threshold_pair(
+        ("publisher_gone_warn", "publisher_gone_error"),
+        "Seconds without any publisher of /face_emotion after",
+        5.0, 60.0, 0.0, 3600.0,
+    ),
+    *threshold_pair(
+        ("output_problem_warn", "output_problem_error"),
+        "Seconds for which an output of the robot has not worked (nobody subscribes it, the "
+        "service is missing, refuses or does not answer) after",
+        0.0, 30.0, 0.0, 3600.0,
+    ),
+    ParameterSpec(
+        "unknown_word_warn",
+        10.0,
+        "Seconds for which the diagnostics warn of a label that is no emotion; 0 for never.",
+        minimum=0.0,
+        maximum=3600.0,
+    ),
+)  # fmt: skip

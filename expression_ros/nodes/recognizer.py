@@ -8,21 +8,26 @@ from functools import cache
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from expression_ros.nodes.diagnostics import ERROR, OK, WARN, publish_statuses, status
+from expression_ros.nodes.diagnostics import OK, publish_statuses
 from expression_ros.nodes.hri_outputs import HriOutputs, hri_available
 from expression_ros.nodes.image_conversion import ImageError, bgr_from_message, grey_from_message
 from expression_ros.nodes.image_input import ImageInput
 from expression_ros.nodes.latest_worker import LatestWorker
 from expression_ros.nodes.parameters import NodeParameters
+from expression_ros.nodes.recognizer_model import LoadedModel, model_status
 from expression_ros.nodes.recognizer_outputs import RecognizerOutputs
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
 from expression_ros.nodes.recognizer_statistics import RecognizerStatistics
 from expression_ros.nodes.running import run_node
+from expression_ros.personal.adapted_vote import adapted
+from expression_ros.personal.person import load_person
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.models import load_classifier, model_facts
+from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.regional_vote import FULL_FACE, regional
 
 DEFAULT_IMAGE_TOPIC = "image_raw"
 _LOG_PERIOD_S = 5.0
@@ -42,6 +47,7 @@ class Recognizer(LifecycleNode):
         super().__init__("recognizer", **kwargs)
         self.parameters = NodeParameters(self, RECOGNIZER_PARAMETERS)
         self._pipeline: ExpressionRecognizer | None = None
+        self._model: LoadedModel | None = None
         self._outputs: RecognizerOutputs | None = None
         self._hri: HriOutputs | None = None
         self._input: ImageInput | None = None
@@ -49,7 +55,9 @@ class Recognizer(LifecycleNode):
         self._statistics = RecognizerStatistics(time.monotonic())
         self._problem = ""  # why the last configure failed
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._publish_diagnostics)
+        # Of real time: a simulated clock may stand still, and that is worth telling, too.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0, self._publish_diagnostics, clock=steady)
 
     def start(self) -> None:
         """Configure and activate, unless ``autostart`` is off."""
@@ -125,6 +133,13 @@ class Recognizer(LifecycleNode):
             self.parameters["model"],
             self.parameters["label_thresholds"],
         )
+        if person := self.parameters["person"]:
+            classifier = adapted(classifier, load_person(person))
+        if (region := self.parameters["region"]) != FULL_FACE:
+            classifier = regional(classifier, region)
+        self._model = LoadedModel(
+            self.parameters["classifier"], self.parameters["model"], classifier
+        )
         detector = FaceDetector(self.parameters["face_selection"], self.parameters["min_face"])
         settings = RecognitionSettings(background=True)
         self._pipeline = ExpressionRecognizer(detector, classifier, settings)
@@ -157,6 +172,7 @@ class Recognizer(LifecycleNode):
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
+        self._model = None
         self.parameters.lock_fixed(False)
 
     def _image_topic(self) -> str:
@@ -196,7 +212,8 @@ class Recognizer(LifecycleNode):
         self._statistics.frame_read(reading, self._age(message))
         bgr = cache(lambda: bgr_from_message(message))
         if hri is not None:
-            hri.publish(reading, message.header, stamp, grey, bgr)
+            privacy = self.parameters["overlay_privacy"]
+            hri.publish(reading, message.header, stamp, grey, bgr, privacy)
         outputs.publish_overlay(
             reading,
             message.header,
@@ -234,26 +251,17 @@ class Recognizer(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         now = time.monotonic()
-        statuses = [self._model_status()]
+        limits = self.parameters
+        statuses = [model_status(self, self._problem, self._model, limits)]
         if self._input is not None and self._worker is not None:
-            timeout = self.parameters["image_timeout"]
-            source = self._statistics.input_status(
-                self, self._input, self._worker.dropped, now, timeout
-            )
-            if self._hri is not None and now - self._statistics.last_image > timeout:
+            counts, dropped = self._statistics, self._worker.dropped
+            source = counts.input_status(self, self._input, dropped, now, limits)
+            if self._hri is not None and now - counts.last_image > limits["image_timeout"]:
                 self._hri.nobody()
-            if source.level == WARN:
+            if source.level != OK:
                 self.get_logger().warning(source.message, throttle_duration_sec=_LOG_PERIOD_S)
-            statuses += [source, self._statistics.recognition_status(self, now)]
+            statuses += [source, counts.recognition_status(self, dropped, now, limits)]
         publish_statuses(self, self._diagnostics, statuses)
-
-    def _model_status(self) -> Any:
-        if self._problem:
-            return status(self, "model", ERROR, self._problem, {})
-        if self._pipeline is None:
-            return status(self, "model", OK, "not configured", {})
-        values = model_facts(self._pipeline.classifier)
-        return status(self, "model", OK, self.parameters["classifier"], values)
 
 
 def main(args: list[str] | None = None) -> int:

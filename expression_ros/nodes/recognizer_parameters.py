@@ -1,9 +1,11 @@
 """The parameters of the recognizer. Plain data, imports no ROS."""
 
 from expression_ros.nodes.parameter_table import ParameterSpec as P
+from expression_ros.nodes.recognizer_thresholds import RECOGNIZER_THRESHOLDS
 from expression_ros.recognition.models import CLASSIFIERS
 from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
 from expression_ros.recognition.primary_face import LARGEST, PRIMARY_CHOICES
+from expression_ros.recognition.regional_vote import REGIONS
 
 RECOGNIZER_PARAMETERS = (
     P(
@@ -40,6 +42,23 @@ RECOGNIZER_PARAMETERS = (
         "",
         "From which probability on a label is said, as in surprise=0.4, anger=0.3; for landmarks, "
         "svm, knn and mlp; empty: as in the model.",
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "person",
+        "",
+        "Whom the Fisherfaces are adapted to: a name from expression-ros calibrate; empty for "
+        "nobody.",
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "region",
+        "full",
+        "Which part of a face is read: full; upper, without the mouth; auto: upper while somebody "
+        "speaks or where the mouth is covered. For fisherfaces.",
+        choices=REGIONS,
         run_time=False,
         lifecycle=True,
     ),
@@ -101,19 +120,14 @@ RECOGNIZER_PARAMETERS = (
         0.0,
         1.0,
     ),
-    P(
-        "image_timeout",
-        2.0,
-        "Seconds without an image after which the diagnostics warn.",
-        0.1,
-        3600.0,
-    ),
     P("overlay_quality", 80, "JPEG quality of /face_emotion/image/compressed.", 1, 100),
     P(
         "overlay_privacy",
         NONE,
-        "What the overlay hides: none nothing; blur and pixelate the faces that were found; drop "
-        "the whole picture, so that boxes and labels are on grey.",
+        "What the overlay and the pictures of faces on /humans/faces hide: none nothing; blur and "
+        "pixelate the faces that were found; drop the whole picture, so that all is grey but boxes "
+        "and labels.",
         choices=PRIVACY_CHOICES,
     ),
+    *RECOGNIZER_THRESHOLDS,
 )

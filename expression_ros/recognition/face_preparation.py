@@ -19,6 +19,9 @@ from expression_ros.recognition.cascades import load_cascade
 from expression_ros.recognition.shrinking import shrunk
 
 LIGHT_CHOICES = ("none", "equalize", "clahe", "standardize")
+FULL, UPPER = "full", "upper"
+REGION_CHOICES = (FULL, UPPER)
+MOUTH_FROM = 0.62  # of a face's height: the mouth and the chin are below, the nose is above
 
 _EYE_SEARCH_SIDE = 96  # px: the face is brought to this size before its eyes are searched
 _MAX_EYE_TILT = 30.0  # degrees; more is a wrong pair, no face that a frontal cascade finds
@@ -40,6 +43,7 @@ class FacePreparation:
         light: what is done about light: "none", "equalize" (histogram), "clahe" (Zuiderveld,
             1994) or "standardize" (mean 128, standard deviation 48).
         level_by_eyes: turn the face so that the eyes found by OpenCV's eye cascade lie level.
+        region: "full", or "upper": mouth and chin are covered with the mean grey of the rest.
 
     Raises:
         FaceError: a setting is out of its range.
@@ -49,6 +53,7 @@ class FacePreparation:
     margin: float = 0.04
     light: str = "none"
     level_by_eyes: bool = False
+    region: str = FULL
 
     def __post_init__(self) -> None:
         if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 8:
@@ -59,6 +64,10 @@ class FacePreparation:
             raise FaceError(f"light must be one of {', '.join(LIGHT_CHOICES)}, not {self.light!r}")
         if not isinstance(self.level_by_eyes, bool):
             raise FaceError(f"level_by_eyes must be true or false, not {self.level_by_eyes!r}")
+        if self.region not in REGION_CHOICES:
+            raise FaceError(
+                f"region must be one of {', '.join(REGION_CHOICES)}, not {self.region!r}"
+            )
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> FacePreparation:
@@ -124,7 +133,16 @@ def prepare_crop(crop: np.ndarray, preparation: FacePreparation | None = None) -
     """
     preparation = preparation or FacePreparation()
     _check_grey(crop)
-    return _normalize_light(_resized(crop, preparation.size), preparation.light)
+    face = _normalize_light(_resized(crop, preparation.size), preparation.light)
+    return without_mouth(face) if preparation.region == UPPER else face
+
+
+def without_mouth(face: np.ndarray) -> np.ndarray:
+    """Return a copy of a prepared (S, S) uint8 face with everything below the nose made even."""
+    face = face.copy()
+    row = round(MOUTH_FROM * len(face))
+    face[row:] = np.uint8(face[:row].mean())
+    return face
 
 
 def _check_grey(grey: np.ndarray) -> None:
@@ -145,7 +163,6 @@ def _crop_with_margin(
     x, y, w, h = box
     left, top = round(x - margin * w), round(y - margin * h)
     right, bottom = round(x + w + margin * w), round(y + h + margin * h)
-    height, width = grey.shape
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     inside = grey[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     if inside.shape == (bottom - top, right - left):

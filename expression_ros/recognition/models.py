@@ -102,4 +102,7 @@ def model_facts(classifier: Classifier) -> dict[str, str]:
         if manifest.kind == KIND:
             facts["members"] = str(len(manifest.files))
         facts |= {f"training: {k}": str(v) for k, v in manifest.training.items()}
+    person = getattr(classifier, "person", None)  # of a classifier that was adapted to one
+    if person is not None:
+        facts["person"] = f"{person.name}, {len(person.labels)} faces"
     return facts

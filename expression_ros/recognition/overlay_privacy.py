@@ -1,4 +1,4 @@
-"""What of a face the overlay still shows: all of it, its colours, or nothing of the picture."""
+"""What of a face a published picture still shows: all of it, its colours, or nothing at all."""
 
 from __future__ import annotations
 
@@ -41,6 +41,22 @@ def with_privacy(image: np.ndarray, boxes: Iterable[Box], privacy: str) -> np.nd
         for box in boxes:
             _hide(image, box, cv2.INTER_LINEAR if privacy == BLUR else cv2.INTER_NEAREST)
     return image
+
+
+def with_privacy_of_face(picture: np.ndarray, privacy: str) -> np.ndarray:
+    """Return a picture that is filled by one face, and is no longer to be recognised.
+
+    Args:
+        picture: (H, W, 3) uint8 BGR, all of it the face and what is just around it; changed in
+            place, but for ``drop``.
+        privacy: as for with_privacy; what is left has the cells it would have on the overlay: four
+            by four.
+
+    Raises:
+        ValueError: privacy is none of the choices.
+    """
+    height, width = picture.shape[:2]
+    return with_privacy(picture, [Box(0, 0, width, height)], privacy)
 
 
 def _hide(image: np.ndarray, box: Box, interpolation: int) -> None:

@@ -1,4 +1,4 @@
-"""Reading photo files as grey frames."""
+"""Reading photo files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,27 @@ def read_photo(path: Path) -> np.ndarray:
     Raises:
         PhotoError: there is no such file, or OpenCV cannot read it as a picture.
     """
+    return _read(path, cv2.IMREAD_GRAYSCALE)
+
+
+def read_colour_photo(path: Path) -> np.ndarray:
+    """Return a picture file as (H, W, 3) uint8 BGR, upright as the grey one is.
+
+    Raises:
+        PhotoError: as for read_photo.
+    """
+    return _read(path, cv2.IMREAD_COLOR)
+
+
+def _read(path: Path, mode: int) -> np.ndarray:
     if not path.is_file():
         raise PhotoError(f"{path}: no such file")
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
+        image = cv2.imdecode(np.fromfile(path, np.uint8), mode)
     except cv2.error:
-        image = None  # an empty file
+        image = None  # an empty file, or one beyond OpenCV's size limit
+    except OSError as error:
+        raise PhotoError(f"{path}: cannot be read: {error.strerror}") from None
     if image is None:
         raise PhotoError(f"{path}: not a picture that OpenCV can read (jpeg, png, bmp, tiff, webp)")
     return image

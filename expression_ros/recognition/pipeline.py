@@ -14,7 +14,9 @@ from expression_ros.recognition.boxes import Box, covers, without_overlaps
 from expression_ros.recognition.cascades import CASCADE_ORDER
 from expression_ros.recognition.classifier import Classifier, Prediction
 from expression_ros.recognition.detection import Detection, FaceDetector
+from expression_ros.recognition.mouth_watch import MouthWatch
 from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
+from expression_ros.recognition.regional_vote import RegionalVote
 from expression_ros.recognition.settling import LabelSettler
 from expression_ros.recognition.stillness import BLINK_S, StillFace, StillScene
 from expression_ros.recognition.tracking import FaceTracker, Track
@@ -93,6 +95,7 @@ class _FaceMemory:
     still: StillFace = field(default_factory=StillFace)
     prediction: Prediction | None = None
     read_at: float = 0.0  # stamp of the frame the prediction is of
+    mouth: MouthWatch = field(default_factory=MouthWatch)
 
     def is_due(self, stamp: float) -> bool:
         """Return whether the expression may be another than at the last reading."""
@@ -137,7 +140,7 @@ class ExpressionRecognizer:
         self._scene = StillScene()
         self._whole_frame_at: float | None = None  # the last thorough search
         self._looked_at: float | None = None  # the last search while nobody is known
-        self._questions: deque[tuple[int, bool]] = deque()  # cascades to ask next, and whether coarse
+        self._questions: deque[tuple[int, bool]] = deque()  # cascades to ask; fine or coarse
         self._last_stamp: float | None = None
         self._newcomers = None
 
@@ -297,7 +300,7 @@ class ExpressionRecognizer:
             memory.still.remember(grey, track.detection.box, stamp)
         prediction = memory.prediction
         if prediction is None or (not still and memory.is_due(stamp)):
-            prediction = memory.prediction = self.classifier.read(grey, track.box)
+            prediction = memory.prediction = self._ask(grey, track, memory, stamp)
             memory.read_at = stamp
         settler = memory.settler
         settler.time_constant = self.settings.smoothing
@@ -307,6 +310,13 @@ class ExpressionRecognizer:
         return FaceReading(
             track.id, track.box, label, score, dict(settler.scores), prediction.votes
         )
+
+    def _ask(
+        self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float
+    ) -> Prediction:
+        if isinstance(self.classifier, RegionalVote):
+            return self.classifier.read_watched(grey, track.box, memory.mouth, stamp)
+        return self.classifier.read(grey, track.box)
 
     def _primary_of(self, tracks: list[Track], shape: tuple[int, ...], stamp: float) -> int | None:
         self._selector.rule = self.settings.primary

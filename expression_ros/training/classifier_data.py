@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.face_preparation import FacePreparation, prepare_crop
+from expression_ros.recognition.face_preparation import FULL, FacePreparation, prepare_crop
 from expression_ros.training.data_sets import load_split_faces
 from expression_ros.training.faces import DataError, FaceSet
 from expression_ros.training.prepared_set import recorded_preparation
@@ -46,12 +46,13 @@ def face_preparation(arguments: argparse.Namespace, size: int) -> FacePreparatio
     faces goes into the model's manifest.
 
     Args:
-        arguments: with data, margin, light and, where there is one, level_by_eyes.
+        arguments: with data, margin, light and, where there are any, level_by_eyes and region.
         size: px, side of the faces that the model looks at.
 
     Raises:
         DataError: the light of the prepared faces was treated already.
     """
+    region = getattr(arguments, "region", FULL)
     recorded = recorded_preparation(arguments.data)
     if recorded is not None:
         if recorded.light != "none":
@@ -59,9 +60,9 @@ def face_preparation(arguments: argparse.Namespace, size: int) -> FacePreparatio
                 f"{arguments.data} was prepared with --light {recorded.light}, which training "
                 "would do again: prepare it without, and give --light to train"
             )
-        return replace(recorded, size=size, light=arguments.light)
+        return replace(recorded, size=size, light=arguments.light, region=region)
     level = getattr(arguments, "level_by_eyes", False)
-    return FacePreparation(size, arguments.margin, arguments.light, level)
+    return FacePreparation(size, arguments.margin, arguments.light, level, region)
 
 
 def naming_files(

@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 
 from expression_ros.recognition.descriptors import DESCRIPTOR_NAMES, Descriptor, make_descriptor
-from expression_ros.recognition.face_preparation import LIGHT_CHOICES, FacePreparation
+from expression_ros.recognition.face_preparation import (
+    FULL,
+    LIGHT_CHOICES,
+    REGION_CHOICES,
+    FacePreparation,
+)
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import (
     ModelFile,
@@ -86,6 +91,9 @@ def add_fisherfaces_parser(kinds: Any) -> None:
     parser.add_argument("--margin", type=float, default=FacePreparation.margin,
                         help="margin around a detected face, as a share of its width; FER2013's "
                         "crops are about a detected box (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--region", choices=REGION_CHOICES, default=FULL,
+                        help="upper: cover mouth and chin, for people who talk or wear a mask "
+                        "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--level-by-eyes", action="store_true",
                         help="turn detected faces so that the eyes lie level")  # fmt: skip
     parser.add_argument("--portraits", type=Path, metavar="ZIP",
@@ -308,13 +316,15 @@ def _name_of_data(arguments: argparse.Namespace) -> str:
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command that was given, without the paths of this machine."""
     parts = [f"expression-ros train {KIND} --data {arguments.data.name}"]
-    parts.append(f"--output models/{KIND} --descriptor {arguments.descriptor}")
+    parts.append(f"--output models/{arguments.output.name} --descriptor {arguments.descriptor}")
     if arguments.descriptor == "embedding":
         parts.append(f"--network {_NETWORK.parent.as_posix()}/{arguments.network.name}")
     parts.append(f"--ensemble {arguments.ensemble} --members {arguments.members}")
     parts.append(f"--components {arguments.components}")
     parts.append(f"--feature-share {arguments.feature_share} --seed {arguments.seed}")
     parts.append(f"--light {arguments.light} --margin {arguments.margin}")
+    if arguments.region != FULL:
+        parts += ["--region", arguments.region]
     if arguments.level_by_eyes:
         parts.append("--level-by-eyes")
     if arguments.more:

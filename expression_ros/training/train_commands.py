@@ -9,6 +9,7 @@ from typing import Any
 
 from expression_ros.training.cnn_commands import add_cnn_parser
 from expression_ros.training.fisherface_commands import add_fisherfaces_parser
+from expression_ros.training.mouth_cover_commands import add_mouth_cover_parser
 from expression_ros.training.vector_commands import (
     add_knn_parser,
     add_landmarks_parser,
@@ -35,6 +36,7 @@ def add_classifier_parsers(kinds: Any) -> None:
         add_mlp_parser,
         add_cnn_parser,
         add_landmarks_parser,
+        add_mouth_cover_parser,
     ):
         add_parser(kinds)
 

@@ -1,0 +1,1 @@
+"""Adapting the vote of the Fisherfaces to one person. Imports no ROS."""

@@ -1,0 +1,218 @@
+"""The subcommand ``calibrate`` of the command ``expression-ros``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from expression_ros.frame_sources import FrameSource, open_source
+from expression_ros.personal.calibration import Calibration, report
+from expression_ros.personal.person import (
+    PersonError,
+    checked_name,
+    delete_person,
+    load_person,
+    person_names,
+)
+from expression_ros.personal.segments import between, parsed_segments
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.recognition.models import load_classifier
+from expression_ros.vocabulary import canonical_label
+
+_EMOTIONS = "neutral,happiness,surprise,sadness,anger"
+_HINTS = {
+    "neutral": "look as you do when you read",
+    "happiness": "smile with mouth and eyes",
+    "surprise": "raise your brows and open your mouth",
+    "sadness": "pull the inner ends of your brows up and the corners of your mouth down",
+    "anger": "draw your brows together and press your lips",
+    "disgust": "wrinkle your nose",
+    "fear": "raise your brows, open your eyes wide, stretch your lips",
+    "contempt": "lift one corner of your mouth",
+}
+_PATIENCE_S = 20.0  # per emotion, before what was taken has to do
+
+
+def add_calibrate_parser(subparsers: Any) -> None:
+    """Add ``calibrate`` to the subparsers of argparse; ``func`` returns an exit code."""
+    parser = subparsers.add_parser(
+        "calibrate", help="adapt the recognizer to one person",
+        description="Asks for each emotion in turn, takes the clear frames by itself, moves the "
+        "vote of the Fisherfaces towards this person and says what that changes. Only described "
+        "faces are kept, no pictures. The recognizer uses them with the parameter person.",
+    )  # fmt: skip
+    parser.add_argument("name", nargs="?", metavar="NAME", help="what the person is called")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--camera", metavar="DEVICE", help="a webcam: 0, 1, /dev/video0")
+    source.add_argument("--topic", metavar="TOPIC",
+                        help="images of a running camera node, such as /image_raw")  # fmt: skip
+    source.add_argument("--video", metavar="FILE", help="a video; needs --segments")
+    source.add_argument("--faces", type=Path, metavar="DIR",
+                        help="a folder per emotion with pictures of this person")  # fmt: skip
+    source.add_argument("--delete", action="store_true", help="forget this person")
+    source.add_argument("--list", action="store_true", help="say who is known")
+    parser.add_argument("--segments", metavar="TEXT",
+                        help="what is shown when in the video, in seconds: "
+                        "'neutral 0-4, happiness 5-9'")  # fmt: skip
+    parser.add_argument("--emotions", default=_EMOTIONS, metavar="A,B,...",
+                        help="what is asked for, in this order (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--frames", type=int, default=10, metavar="N",
+                        help="clear frames of each emotion (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--add", action="store_true",
+                        help="a further session of somebody who is known: another day, another "
+                        "light; two sessions and more are left out one at a time")  # fmt: skip
+    parser.add_argument("--keep-images", type=Path, metavar="DIR",
+                        help="also keep the taken faces as pictures, here")  # fmt: skip
+    parser.add_argument("--model", default="", metavar="DIR",
+                        help="folder with Fisherfaces (default: the shipped ones)")  # fmt: skip
+    parser.set_defaults(func=_calibrate)
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    if args.list:
+        print("\n".join(person_names()) or "nobody yet")
+        return 0
+    if not args.name:
+        raise PersonError("whom? expression-ros calibrate NAME --camera 0")
+    checked_name(args.name)
+    if args.delete:
+        print(f"{args.name} is forgotten: {delete_person(args.name)} deleted")
+        return 0
+    if args.frames < 1:
+        raise PersonError("--frames must be at least 1")
+    if not args.add and args.name in person_names():
+        raise PersonError(
+            f"{args.name} is known already; add a session with --add, or forget the old ones with "
+            "--delete"
+        )
+    ensemble = load_classifier("fisherfaces", args.model)
+    assert isinstance(ensemble, FisherfaceEnsemble)
+    calibration = Calibration(ensemble, args.keep_images)
+    session = calibration.add_person(load_person(args.name)) if args.add else 0
+    _collect(args, calibration, session)
+    result = calibration.fit()
+    print(report(result))
+    path = calibration.save(args.name, result)
+    print(f"saved as {path}; use it: ros2 launch expression_ros recognizer.launch.py "
+          f"person:={args.name}")  # fmt: skip
+    return 0
+
+
+def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -> None:
+    emotions = _asked(args.emotions, calibration.ensemble.labels)
+    if args.faces is not None:
+        _from_pictures(args.faces, calibration, session)
+    elif args.video is not None:
+        if not args.segments:
+            raise PersonError("--video needs --segments: 'neutral 0-4, happiness 5-9'")
+        segments = parsed_segments(args.segments, calibration.ensemble.labels)
+        for emotion, begin, end in segments:
+            with_source = open_source(args.video)
+            try:
+                frames = between(_stamped(with_source), begin, end)
+                count = calibration.collect(emotion, frames, args.frames, session)
+            finally:
+                with_source.close()
+            _tell(calibration, emotion, count)
+    elif args.topic is not None:
+        from expression_ros.nodes.frame_subscription import subscribed_frames
+
+        with subscribed_frames(args.topic) as frames:
+            _ask_for_each(emotions, frames, calibration, args.frames, session)
+    elif args.camera is not None:
+        camera = open_source(args.camera)
+        try:
+            _ask_for_each(emotions, _live(camera), calibration, args.frames, session)
+        finally:
+            camera.close()
+    else:
+        raise PersonError("where from? --camera 0, --topic /image_raw, --video FILE or --faces DIR")
+
+
+def _asked(text: str, labels: Sequence[str]) -> list[str]:
+    emotions = [canonical_label(name) for name in filter(str.strip, text.split(","))]
+    if unknown := [emotion for emotion in emotions if emotion not in labels]:
+        said = ", ".join(labels)
+        raise PersonError(f"this model cannot say {', '.join(unknown)}; it says {said}")
+    return list(dict.fromkeys(emotions))
+
+
+def _ask_for_each(
+    emotions: Sequence[str],
+    frames: Iterator[tuple[np.ndarray, float]],
+    calibration: Calibration,
+    most: int,
+    session: int,
+) -> None:
+    detector = FaceDetector("single")
+    for emotion in emotions:
+        print(f"Show {emotion}: {_HINTS[emotion]}.", flush=True)
+        count = calibration.collect(
+            emotion, _patiently(frames), most, session, detector,
+            lambda taken: print(f"\r  {taken} of {most}", end="", file=sys.stderr, flush=True),
+        )  # fmt: skip
+        print(file=sys.stderr)
+        _tell(calibration, emotion, count)
+
+
+def _patiently(
+    frames: Iterator[tuple[np.ndarray, float]],
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield frames for as long as a person can be asked to hold an expression."""
+    begin = None
+    for grey, stamp in frames:
+        begin = stamp if begin is None else begin
+        yield grey, stamp
+        if stamp - begin > _PATIENCE_S:
+            return
+
+
+def _tell(calibration: Calibration, emotion: str, count: int) -> None:
+    refused = calibration.refused.get(emotion, {})
+    reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(refused.items()))
+    print(f"{emotion}: {count} taken" + (f"; passed over: {reasons}" if reasons else ""))
+
+
+def _from_pictures(folder: Path, calibration: Calibration, session: int) -> None:
+    from expression_ros.recognition.photos import PhotoError, read_photo
+
+    if not folder.is_dir():
+        raise PersonError(f"{folder}: no such folder")
+    detector = FaceDetector("single", 0.06)
+    for emotion_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
+        emotion = _asked(emotion_folder.name, calibration.ensemble.labels)[0]
+        count, passed = 0, 0
+        for path in sorted(emotion_folder.iterdir()):
+            try:
+                grey = read_photo(path)
+            except PhotoError as error:
+                print(f"expression-ros: {error}", file=sys.stderr)
+                continue
+            found = detector.search_frame(grey)
+            if len(found) == 1:
+                calibration.take(emotion, grey, found[0].box, session)
+                count += 1
+            else:
+                passed += 1
+        calibration.refused[emotion] = {"no single face": passed} if passed else {}
+        _tell(calibration, emotion, count)
+
+
+def _stamped(source: FrameSource) -> Iterator[tuple[np.ndarray, float]]:
+    while (frame := source.read()) is not None:
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), (source.position - 1) / source.frame_rate
+
+
+def _live(source: FrameSource) -> Iterator[tuple[np.ndarray, float]]:
+    import time
+
+    while (frame := source.read()) is not None:
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), time.monotonic()
+    raise PersonError("the webcam gives no more images; is it plugged in, or used elsewhere?")

@@ -1,0 +1,100 @@
+"""Whether somebody is speaking: a mouth that has kept moving for a second, more than the face.
+
+A held expression moves when it comes and when it goes; speech goes on. What the head does moves the
+eyes as much as the mouth, so the eyes are the measure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import cv2
+import numpy as np
+
+_WINDOW_S = 1.0
+_FEWEST = 5  # movements in the window
+_SPEAKS = 0.08  # median movement of the mouth, in standard deviations of the upper face's grey
+_MORE_THAN_EYES = 1.1  # times the median movement of the eyes
+_HOLD_S = 0.7  # between two words the mouth rests
+# Of a face's height and width: where the eyes and the mouth are.
+_EYES = (0.12, 0.58), (0.16, 0.84)
+_MOUTH = (0.65, 0.94), (0.25, 0.75)
+_SEARCH_PX = 3  # by how far a box jumps from frame to frame, in a face of 48 px
+
+
+class MouthWatch:
+    """Follows the mouth of one face over time."""
+
+    def __init__(self) -> None:
+        self._before: np.ndarray | None = None
+        self._movements: deque[tuple[float, float, float]] = deque()  # stamp, mouth, eyes
+        self._spoke_at: float | None = None
+
+    def see(self, face: np.ndarray, stamp: float) -> None:
+        """Take in the next picture of the face.
+
+        Args:
+            face: (S, S) uint8, prepared, with its mouth.
+            stamp: in seconds.
+        """
+        if self._movements and not 0 < stamp - self._movements[-1][0] < _WINDOW_S:
+            self._movements.clear()
+            self._before = None
+        now = _even_light(face)
+        if self._before is not None:
+            moved = self._movement(now)
+            self._movements.append((stamp, *moved))
+            while stamp - self._movements[0][0] > _WINDOW_S:
+                self._movements.popleft()
+            if self._moves():
+                self._spoke_at = stamp
+        self._before = now
+
+    def is_speaking(self, stamp: float) -> bool:
+        """Return whether the person speaks, or did until just before."""
+        return self._spoke_at is not None and 0 <= stamp - self._spoke_at <= _HOLD_S
+
+    def _movement(self, now: np.ndarray) -> tuple[float, float]:
+        """Return how much mouth and eyes differ from the last picture, the head's shift undone."""
+        assert self._before is not None
+        size = len(now)
+        reach = max(1, round(_SEARCH_PX * size / 48))
+        rows, columns = (_pixels(part, size) for part in _EYES)
+        eyes = self._before[rows, columns]
+        around = now[rows.start - reach : rows.stop + reach,
+                     columns.start - reach : columns.stop + reach]  # fmt: skip
+        fit = cv2.matchTemplate(around, eyes, cv2.TM_SQDIFF)
+        _, _, (dx, dy), _ = cv2.minMaxLoc(fit)
+        down, right = dy - reach, dx - reach
+        moved = []
+        for part in (_MOUTH, _EYES):
+            rows, columns = (_pixels(one, size) for one in part)
+            last = self._before[rows, columns]
+            there = now[_shifted(rows, down, size), _shifted(columns, right, size)]
+            moved.append(float(np.abs(there[: len(last), : last.shape[1]] - last).mean()))
+        return moved[0], moved[1]
+
+    def _moves(self) -> bool:
+        if len(self._movements) < _FEWEST:
+            return False
+        if self._movements[-1][0] - self._movements[0][0] < _WINDOW_S / 2:
+            return False
+        _, mouth, eyes = np.median(np.array(self._movements), axis=0)
+        return mouth >= _SPEAKS and mouth >= _MORE_THAN_EYES * eyes
+
+
+def _even_light(face: np.ndarray) -> np.ndarray:
+    """Return the face as float32, smoothed, with mean 0 and deviation 1 in its upper part."""
+    values = cv2.GaussianBlur(face, (0, 0), len(face) / 48).astype(np.float32)
+    upper = values[: round(0.62 * len(face))]
+    return (values - upper.mean()) / max(float(upper.std()), 1.0)
+
+
+def _pixels(part: tuple[float, float], size: int) -> slice:
+    return slice(round(part[0] * size), round(part[1] * size))
+
+
+def _shifted(part: slice, by: int, size: int) -> slice:
+    """Return the slice moved, as far as the picture reaches, without change of its length."""
+    start = min(max(0, part.start + by), size - (part.stop - part.start))
+    return slice(start, start + part.stop - part.start)

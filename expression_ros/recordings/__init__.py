@@ -1,0 +1,1 @@
+"""Recorded sessions (videos, folders, bags) into rows and a plot. Imports no ROS."""

@@ -1,0 +1,72 @@
+"""Reads a recording from end to end, as the recognizer node reads a camera. Imports no ROS."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from expression_ros.nodes.parameter_table import check_value
+from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.models import load_classifier
+from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recordings.recorded_frames import Recording, RecordingError
+from expression_ros.recordings.timeline import FaceRows, Timeline
+from expression_ros.training.progress import Progress
+
+PARAMETERS = {spec.name: spec for spec in RECOGNIZER_PARAMETERS}
+# All but the search in the background: without it the same frames always give the same readings.
+_SETTINGS = tuple(f.name for f in fields(RecognitionSettings) if f.name != "background")
+
+
+def make_recognizer(given: dict[str, Any]) -> ExpressionRecognizer:
+    """Return a recognizer that is set as the node is.
+
+    Args:
+        given: parameters of the node by name; the others have the node's defaults.
+
+    Raises:
+        ValueError: a value is outside its range, or the model cannot be loaded.
+    """
+    values = {name: spec.default for name, spec in PARAMETERS.items()} | given
+    for name in given:
+        if problem := check_value(PARAMETERS[name], values[name]):
+            raise RecordingError(problem)
+    classifier = load_classifier(values["classifier"], values["model"], values["label_thresholds"])
+    detector = FaceDetector(values["face_selection"], values["min_face"])
+    settings = RecognitionSettings(**{name: values[name] for name in _SETTINGS})
+    return ExpressionRecognizer(detector, classifier, settings)
+
+
+def analyze(
+    recording: Recording,
+    recognizer: ExpressionRecognizer,
+    rows: FaceRows,
+    timeline: Timeline,
+    every: int = 1,
+) -> None:
+    """Read all frames into ``rows`` and ``timeline``, with a progress bar on stderr.
+
+    A frame that cannot be read is counted, as in the node, and the next one is read.
+
+    Args:
+        every: read only one of so many frames.
+
+    Raises:
+        RecordingError: the recording is damaged at some place; what came before was read.
+    """
+    total = None if recording.total is None else -(-recording.total // every)
+    with Progress(f"reading {recording.name}", total) as progress:
+        for frame in recording.frames(every):
+            progress.advance()
+            if frame.grey is None:
+                timeline.add_unreadable(frame.index, frame.reason, frame.problem)
+                continue
+            try:
+                reading = recognizer.read(frame.grey, frame.stamp)
+            except Exception as error:  # the node goes on with the next frame, too
+                timeline.add_unreadable(frame.index, "read", f"{type(error).__name__}: {error}")
+                continue
+            seconds = timeline.seconds_of(frame)
+            rows.write(frame, seconds, reading)
+            timeline.add(seconds, reading)

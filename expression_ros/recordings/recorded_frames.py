@@ -1,0 +1,72 @@
+"""What a recording is: frames in order, each with its stamp. Imports no ROS."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+SECOND_NS = 1_000_000_000
+
+
+class RecordingError(ValueError):
+    """A recording cannot be read; one line that says why and what to do."""
+
+
+@dataclass(frozen=True)
+class RecordedFrame:
+    """One frame of a recording.
+
+    Attributes:
+        index: its place in the recording, counted from 0; what cannot be decoded counts.
+        stamp_ns: when it was taken, in nanoseconds, see ``Recording.frames``.
+        grey: (H, W) uint8, as the recognizer gets it from a camera; None if it cannot be decoded.
+        reason: why it cannot, in one word for counting; else empty.
+        problem: the same as a sentence.
+    """
+
+    index: int
+    stamp_ns: int
+    grey: np.ndarray | None
+    reason: str = ""
+    problem: str = ""
+
+    @property
+    def stamp(self) -> float:
+        """When it was taken, in seconds; of a message, the very number that the node computes."""
+        seconds, nanoseconds = divmod(self.stamp_ns, SECOND_NS)
+        return seconds + 1e-9 * nanoseconds
+
+
+class Recording(ABC):
+    """A recorded session.
+
+    Attributes:
+        name: fit for the name of a file: that of the video, folder or bag, without suffix.
+        description: what it is, for people.
+        total: how many frames it says it has, for a progress bar; None if it does not say.
+    """
+
+    name: str
+    description: str
+    total: int | None = None
+
+    @abstractmethod
+    def frames(self, every: int = 1) -> Iterator[RecordedFrame]:
+        """Yield the frames in the order in which they were recorded, one of each ``every``.
+
+        The stamps are those of the camera in a bag, else the time since the first frame.
+
+        Raises:
+            RecordingError: it is damaged here; the frames before were yielded.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the files; may be called twice."""
+
+    def missing(self, read: int) -> str:
+        """Return in one line what of it could not be had after ``read`` frames, or nothing."""
+        return ""

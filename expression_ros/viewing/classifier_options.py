@@ -1,0 +1,37 @@
+"""The options by which a command chooses how faces are read.
+
+Part of ``expression_ros.viewing``: imports no ROS.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from expression_ros.recognition.classifier import Classifier
+
+
+def add_classifier_options(parser: argparse.ArgumentParser) -> None:
+    """Add --classifier, --model, --person and --region to a command."""
+    parser.add_argument("--classifier", default="fisherfaces", help="how faces are read")
+    parser.add_argument("--model", default="", help="folder with its model (default: shipped)")
+    parser.add_argument("--person", default="", help="whom to adapt to (expression-ros calibrate)")
+    parser.add_argument("--region", default="full", choices=("auto", "full", "upper"),
+                        help="which part of a face is read: full; upper, without the mouth; auto: "
+                        "upper where somebody speaks or the mouth is covered")  # fmt: skip
+
+
+def chosen_classifier(args: argparse.Namespace) -> Classifier:
+    """Return the classifier that the options name, loaded.
+
+    Raises:
+        ValueError: there is no such classifier, model or person, or they do not fit.
+    """
+    from expression_ros.personal.adapted_vote import adapted
+    from expression_ros.personal.person import load_person
+    from expression_ros.recognition.models import load_classifier
+    from expression_ros.recognition.regional_vote import FULL_FACE, regional
+
+    classifier = load_classifier(args.classifier, args.model)
+    if args.person:
+        classifier = adapted(classifier, load_person(args.person))
+    return classifier if args.region == FULL_FACE else regional(classifier, args.region)

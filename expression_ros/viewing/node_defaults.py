@@ -1,0 +1,37 @@
+"""Recognition and mirror without the nodes, set as the nodes are by default.
+
+Part of ``expression_ros.viewing``: imports no ROS. The tables of parameters are plain data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from expression_ros.mirroring.behaviour import MirrorBehaviour
+from expression_ros.mirroring.robot_table import Robot
+from expression_ros.mirroring.styles import Style
+from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
+from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
+from expression_ros.recognition.classifier import Classifier
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+
+_MIRROR: dict[str, Any] = {spec.name: spec.default for spec in MIRROR_PARAMETERS}
+_RECOGNIZER: dict[str, Any] = {spec.name: spec.default for spec in RECOGNIZER_PARAMETERS}
+_TIMES = ("min_hold", "neutral_after", "cooldown", "attack", "release", "full_score")
+_SETTINGS = ("redetect_interval", "smoothing", "switch_margin", "min_confidence")
+
+
+def recognizer_as_node(classifier: Classifier) -> ExpressionRecognizer:
+    """Return what the node ``recognizer`` reads frames with; close() it at the end."""
+    return ExpressionRecognizer(
+        FaceDetector(_RECOGNIZER["face_selection"], _RECOGNIZER["min_face"]),
+        classifier,
+        RecognitionSettings(background=True, **{name: _RECOGNIZER[name] for name in _SETTINGS}),
+    )
+
+
+def behaviour_as_node(robot: Robot, style: Style) -> MirrorBehaviour:
+    """Return what decides in the node ``mirror`` what the robot shows."""
+    times: dict[str, Any] = {name: float(_MIRROR[name]) for name in _TIMES}
+    return MirrorBehaviour(robot, **times, style=style)

@@ -1,0 +1,279 @@
+"""The requests of the page, one class each.
+
+Part of ``expression_ros.web``: imports no ROS. Everything here runs in the server's one thread and
+never waits: what takes time is done elsewhere and awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler, stream_request_body
+
+from expression_ros.web.guard import SECURITY_HEADERS, is_known_host, is_same_origin
+from expression_ros.web.photo_reading import MAX_PHOTO_BYTES, PhotoReader
+from expression_ros.web.state import PICTURES, WebState
+
+STATIC = Path(__file__).resolve().parent / "static"
+MAX_WATCHERS = 20
+
+_PERIOD_S = 1 / 15  # between two events of a browser
+_PING_S = 5.0  # after so long without an event, one says that the connection lives
+_CHOICE_S = 5.0  # that a choice of robot and style may take
+_WAITING_PHOTOS = 4
+_CHOICE_BYTES = 4096
+
+
+class Session(Protocol):
+    """Where the page's content comes from: a video here, or the topics of nodes."""
+
+    state: WebState
+
+    def choose(self, robot: str, style: str) -> Future[str]:
+        """Set robot and style; the future's text says why not, empty if done. Never waits."""
+        ...
+
+
+@dataclass
+class Context:
+    """What all handlers share.
+
+    Attributes:
+        session: see Session.
+        names: host names that are ours.
+        photos: reads photos, in ``worker``.
+        worker: one thread.
+        waiting_photos: that were sent and are not answered yet.
+        stopping: whether the server ends.
+    """
+
+    session: Session
+    names: frozenset[str]
+    photos: PhotoReader = field(default_factory=PhotoReader)
+    worker: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "photos")
+    )
+    waiting_photos: int = 0
+    stopping: bool = False
+
+
+class Handler(RequestHandler):
+    """What holds for every request: who may ask, and which headers the answer has."""
+
+    def initialize(self, context: Context) -> None:
+        self.context = context
+
+    @property
+    def state(self) -> WebState:
+        return self.context.session.state
+
+    def set_default_headers(self) -> None:
+        _set_headers(self)
+
+    def prepare(self) -> None:
+        _check(self, self.context.names)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        _answer_error(self, kwargs.get("exc_info"))
+
+    def on_connection_close(self) -> None:
+        self.is_gone = True
+
+    is_gone = False
+
+
+def _set_headers(handler: RequestHandler) -> None:
+    for name, value in SECURITY_HEADERS.items():
+        handler.set_header(name, value)
+    handler.set_header("Cache-Control", "no-store")
+    handler.clear_header("Server")
+
+
+def _answer_error(handler: RequestHandler, raised: Any) -> None:
+    """Answer an error with one line, as JSON."""
+    error = raised[1] if raised else None
+    line = error.log_message if isinstance(error, HTTPError) else None
+    # Tornado doubles the per cent signs of a message without arguments.
+    handler.finish({"error": (line or handler._reason).replace("%%", "%")})
+
+
+def _check(handler: RequestHandler, names: frozenset[str]) -> None:
+    # Not request.host, for which some versions of Tornado put an address where there is no header.
+    if not is_known_host(handler.request.headers.get("Host", ""), names):
+        raise HTTPError(
+            403,
+            "this page is not known under that name; use its address, or start expression-ros "
+            "web with --allow-host NAME",
+        )
+    if handler.request.method not in ("GET", "HEAD") and not is_same_origin(
+        handler.request.headers, handler.request.protocol
+    ):
+        raise HTTPError(403, "this request comes from another page")
+
+
+class Files(StaticFileHandler):
+    """The page itself and its style and scripts."""
+
+    def initialize(self, *, context: Context, **kwargs: Any) -> None:  # type: ignore[override]
+        self.names = context.names
+        super().initialize(**kwargs)
+
+    def set_default_headers(self) -> None:
+        _set_headers(self)
+
+    def set_extra_headers(self, path: str) -> None:
+        self.set_header("Cache-Control", "no-cache")  # asks again: the package may be newer
+
+    def prepare(self) -> None:
+        _check(self, self.names)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        _answer_error(self, kwargs.get("exc_info"))
+
+
+class Picture(Handler):
+    """The newest overlay, or the newest picture of the robot's face, as JPEG."""
+
+    def get(self, name: str) -> None:
+        if name not in PICTURES:
+            raise HTTPError(404, "there is no such picture")
+        number, jpeg = self.state.picture(name)
+        if not jpeg:
+            self.set_status(204)
+            return
+        self.set_header("Content-Type", "image/jpeg")
+        self.set_header("X-Picture-Number", str(number))
+        self.write(jpeg)
+
+
+class State(Handler):
+    """All that the page shows but the pictures, once, for scripts."""
+
+    def get(self) -> None:
+        self.write({**self.state.info(), **self.state.frame()})
+
+
+class Events(Handler):
+    """What changes, as server-sent events: history once, then info and frame.
+
+    Who listens is counted as looking; pictures are made only then.
+    """
+
+    async def get(self) -> None:
+        if self.state.watchers >= MAX_WATCHERS:
+            raise HTTPError(503, f"{MAX_WATCHERS} browsers look already; close one")
+        self.set_header("Content-Type", "text/event-stream")
+        with self.state.watching(), suppress(StreamClosedError):  # when the browser has gone
+            await self._tell()
+
+    async def _tell(self) -> None:
+        await self._send("history", self.state.history())
+        frame_told = info_told = -1
+        told_at = time.monotonic()
+        while not self.is_gone and not self.context.stopping:
+            begin = time.monotonic()
+            info, frame = self.state.info_number, self.state.frame_number
+            if info != info_told:
+                await self._send("info", self.state.info())
+            if frame != frame_told:
+                await self._send("frame", self.state.frame())
+            if info != info_told or frame != frame_told:
+                told_at = begin
+            elif begin - told_at > _PING_S:
+                await self._send("ping", {})
+                told_at = begin
+            info_told, frame_told = info, frame
+            await asyncio.sleep(max(0.0, _PERIOD_S - (time.monotonic() - begin)))
+
+    async def _send(self, event: str, data: Any) -> None:
+        self.write(f"event: {event}\ndata: {json.dumps(data)}\n\n")
+        await self.flush()  # waits for a slow connection, so that nothing piles up
+
+
+class Choice(Handler):
+    """Sets robot and style, as JSON: ``{"robot": "pal", "style": "mirror"}``."""
+
+    async def post(self) -> None:
+        if len(self.request.body) > _CHOICE_BYTES:
+            raise HTTPError(413, "the choice is too long")
+        robot, style = self._wanted()
+        future = self.context.session.choose(robot, style)
+        try:
+            problem = await asyncio.wait_for(asyncio.wrap_future(future), _CHOICE_S)
+        except asyncio.TimeoutError:
+            problem = "no answer came; is the mirror running?"
+        if problem:
+            raise HTTPError(409, problem)
+        self.write({"robot": robot, "style": style})
+
+    def _wanted(self) -> tuple[str, str]:
+        """Return the names, which must be among those that are offered: no path comes from here."""
+        try:
+            wanted = json.loads(self.request.body)
+            robot, style = wanted["robot"], wanted["style"]
+        except (ValueError, KeyError, TypeError):
+            raise HTTPError(400, "send JSON with robot and style") from None
+        info = self.state.info()
+        if robot not in info["robots"] or style not in info["styles"]:
+            raise HTTPError(400, "there is no such robot or style")
+        return robot, style
+
+
+@stream_request_body
+class Photo(Handler):
+    """Reads a photo, sent as it is; answered and forgotten."""
+
+    def prepare(self) -> None:
+        self.chunks: list[bytes] = []
+        self.size = 0
+        super().prepare()
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep what comes, up to the limit; the rest is taken and dropped, so that 413 arrives."""
+        self.size += len(chunk)
+        if self.size > MAX_PHOTO_BYTES:
+            self.chunks.clear()
+        else:
+            self.chunks.append(chunk)
+
+    async def post(self) -> None:
+        if self.size > MAX_PHOTO_BYTES:
+            raise HTTPError(413, f"a photo may have {MAX_PHOTO_BYTES >> 20} MB at most")
+        if self.context.waiting_photos >= _WAITING_PHOTOS:
+            raise HTTPError(503, "other photos are being read; try again in a moment")
+        data = b"".join(self.chunks)
+        self.chunks.clear()
+        self.context.waiting_photos += 1
+        loop = asyncio.get_running_loop()
+        try:
+            answer = await loop.run_in_executor(
+                self.context.worker, self.context.photos.read, data
+            )
+        except ValueError as error:
+            raise HTTPError(400, str(error)) from None
+        finally:
+            self.context.waiting_photos -= 1
+        self.write(answer)
+
+
+def routes(context: Context) -> list[Any]:
+    """Return what an Application of Tornado takes."""
+    shared = {"context": context}
+    files = {**shared, "path": str(STATIC)}
+    return [
+        (r"/events", Events, shared),
+        (r"/state", State, shared),
+        (r"/picture/([a-z]+)", Picture, shared),
+        (r"/choice", Choice, shared),
+        (r"/photo", Photo, shared),
+        (r"/static/(.*)", Files, files),
+        (r"/()", Files, {**files, "default_filename": "index.html"}),
+    ]

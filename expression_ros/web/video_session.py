@@ -1,0 +1,267 @@
+"""A webcam or video read, mirrored and shown in this process, without ROS.
+
+Part of ``expression_ros.web``: imports no ROS. It behaves as the nodes do with their defaults.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import cv2
+import numpy as np
+
+from expression_ros.frame_sources import FrameSource, PlaybackSchedule, SourceError
+from expression_ros.mirroring.behaviour import MirrorBehaviour
+from expression_ros.mirroring.robot_table import available_robots, load_robot
+from expression_ros.mirroring.styles import available_styles, load_style
+from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
+from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.models import load_classifier
+from expression_ros.recognition.overlay_privacy import NONE
+from expression_ros.recognition.pipeline import (
+    ExpressionRecognizer,
+    FrameReading,
+    RecognitionSettings,
+)
+from expression_ros.web.painting import Painter, overlay_jpeg
+from expression_ros.web.state import ERROR, NOBODY, OK, WARNING, Diagnostic, Person, WebState
+
+_REPORT_S = 1.0
+_RETRY_S = 2.0  # between attempts to open a webcam
+_TICK_S = 0.05  # of the mirror while no frame comes
+_FRAMES = 300  # of which the time is remembered
+
+_MIRROR = {spec.name: spec.default for spec in MIRROR_PARAMETERS}
+_RECOGNIZER: dict[str, Any] = {spec.name: spec.default for spec in RECOGNIZER_PARAMETERS}
+_TIMES = ("min_hold", "neutral_after", "cooldown", "attack", "release", "full_score")
+_SETTINGS = ("redetect_interval", "smoothing", "switch_margin", "min_confidence")
+
+
+class VideoSession:
+    """Reads a source frame by frame in a thread of its own, and answers as the mirror does.
+
+    When a file has ended the session goes on and says so; a webcam that is missing or stops is
+    tried again every two seconds.
+
+    Args:
+        open_frames: opens the source; raises SourceError where that is not possible.
+        description: of the source until it is open.
+        robot, style: as the mirror's parameters of those names.
+        loop: start a file again at its end.
+        privacy: what the overlay hides; see with_privacy.
+        tell: called with one line when the source cannot be read, and when it can again.
+
+    Attributes:
+        state: for the page.
+
+    Raises:
+        ValueError: the robot, the style or the models cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        open_frames: Callable[[], FrameSource],
+        description: str,
+        *,
+        robot: str = "virtual_face",
+        style: str = "mirror",
+        loop: bool = False,
+        privacy: str = NONE,
+        tell: Callable[[str], None] = lambda line: None,
+    ):
+        self._open = open_frames
+        self._loop = loop
+        self._privacy = privacy
+        self._tell = tell
+        self._robot = load_robot(robot)
+        self._behaviour = MirrorBehaviour(
+            self._robot,
+            **{name: float(_MIRROR[name]) for name in _TIMES},  # type: ignore[arg-type]
+            style=load_style(style),
+        )
+        self._pipeline = ExpressionRecognizer(
+            FaceDetector(_RECOGNIZER["face_selection"], _RECOGNIZER["min_face"]),
+            load_classifier(_RECOGNIZER["classifier"]),
+            RecognitionSettings(background=True, **{n: _RECOGNIZER[n] for n in _SETTINGS}),
+        )
+        self.frame_times: deque[float] = deque(maxlen=_FRAMES)  # s, from frame to published result
+        self._frames = 0
+        self._frames_reported = 0
+        self._rate = 0.0
+        self._faces = 0
+        self._reported_at = time.monotonic()
+        self._problem = ""
+        self._lock = threading.Lock()  # of the behaviour: the server's thread sets the robot
+        self.state = WebState(description, available_robots(), available_styles())
+        self.state.robot_shows(name=robot, style=style, expression=self._behaviour.expression)
+        self._painter = Painter(self.state)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recognition", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading and release the source."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._painter.stop()
+        self._pipeline.close()
+
+    def choose(self, robot: str, style: str) -> Future[str]:
+        """Answer in another robot's words, or in another style, from now on.
+
+        Returns:
+            A future of why that is not possible; of an empty text if it is done.
+        """
+        answer: Future[str] = Future()
+        try:
+            with self._lock:
+                table, answers = load_robot(robot), load_style(style)
+                if table != self._robot:
+                    self._robot = table
+                    self._behaviour.set_robot(table)
+                self._behaviour.set_style(answers)
+                self._show()
+                self.state.robot_shows(name=robot, style=style)
+            answer.set_result("")
+        except ValueError as error:
+            answer.set_result(str(error))
+        return answer
+
+    # In the reading thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                source = self._open()
+            except SourceError as error:
+                self._fail(str(error))
+                self._idle(_RETRY_S)
+                continue
+            try:
+                self._recover(source)
+                self._play(source)
+            except Exception as error:  # the page stays and says so, whatever a driver does
+                known = isinstance(error, ValueError)
+                self._fail(str(error) if known else f"{type(error).__name__}: {error}")
+            finally:
+                source.close()
+            self._pipeline.reset()
+            self.state.person_seen(NOBODY)
+            while not source.is_live and not self._stopping.is_set():
+                self._idle(_RETRY_S)  # what a file had to show was shown
+            self._idle(_RETRY_S)
+
+    def _play(self, source: FrameSource) -> None:
+        """Read the source to its end, or for ever."""
+        schedule = None if source.is_live else PlaybackSchedule(source.frame_rate, time.monotonic())
+        while not self._stopping.is_set():
+            if schedule is not None:
+                self._stopping.wait(max(0.0, schedule.due - time.monotonic()))
+                for _ in range(schedule.frames_late(time.monotonic())):
+                    schedule.advance()
+                    source.grab()
+                schedule.advance()
+            frame = source.read()
+            if frame is not None:
+                self._read(frame)
+            elif self._loop and schedule is not None and source.position:
+                source.rewind()
+                schedule.restart(time.monotonic())
+            else:
+                gone = "gives no more pictures; it is tried again until it does"
+                ended = "has ended; start expression-ros web again, or with --loop, to see more"
+                self._fail(f"{source.description} {gone if source.is_live else ended}")
+                return
+
+    def _read(self, frame: np.ndarray) -> None:
+        begin = time.perf_counter()
+        now = time.monotonic()
+        reading = self._pipeline.read(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), now)
+        self._mirror(reading, now)
+        self.state.person_seen(person_of(reading), now)
+        note = f"{self._rate:.0f} fps"
+        self._painter.offer(lambda: overlay_jpeg(frame, reading, note, self._privacy))
+        self._faces = len(reading.faces)
+        self._frames += 1
+        self.frame_times.append(time.perf_counter() - begin)
+        self._report(now)
+
+    def _mirror(self, reading: FrameReading | None, now: float) -> None:
+        face = reading.primary if reading else None
+        with self._lock:
+            if face is not None:
+                self._behaviour.scores_received(face.scores, now)
+                self._behaviour.label_received(face.label, now)
+            if self._behaviour.tick(now) is not None:
+                self._show()
+
+    def _show(self) -> None:
+        behaviour = self._behaviour
+        self._painter.show_expression(behaviour.expression, self._robot)
+        self.state.robot_shows(
+            expression=behaviour.expression, intensity=round(behaviour.intensity, 2)
+        )
+
+    def _idle(self, seconds: float) -> None:
+        """Let time pass without a frame: the robot turns neutral, diagnostics go on."""
+        end = time.monotonic() + seconds
+        while not self._stopping.wait(_TICK_S) and time.monotonic() < end:
+            self._mirror(None, time.monotonic())
+            self._report(time.monotonic())
+
+    def _fail(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._tell(problem)
+            self.state.told(problem=problem)
+
+    def _recover(self, source: FrameSource) -> None:
+        if self._problem:
+            self._tell(f"reading {source.description}")
+        self._problem = ""
+        self.state.told(problem="", source=source.description)
+
+    def _report(self, now: float) -> None:
+        passed = now - self._reported_at
+        if passed < _REPORT_S:
+            return
+        self._rate = (self._frames - self._frames_reported) / passed
+        self._frames_reported, self._reported_at = self._frames, now
+        self.state.diagnosed([*self._source_diagnostics(), self._mirror_diagnostic()])
+
+    def _source_diagnostics(self) -> list[Diagnostic]:
+        if self._problem:
+            return [Diagnostic("source", WARNING, self._problem)]
+        rows = [Diagnostic("source", OK, f"{self._rate:.0f} frames/s")]
+        if self.frame_times:
+            seen = f"{self._faces} face{'' if self._faces == 1 else 's'}"
+            middle = 1000 * statistics.median(self.frame_times)
+            rows.append(Diagnostic("recognition", OK, f"{seen}; {middle:.1f} ms a frame"))
+        if self._painter.problem:
+            rows.append(Diagnostic("overlay", ERROR, self._painter.problem))
+        return rows
+
+    def _mirror_diagnostic(self) -> Diagnostic:
+        text = f"{self._robot.name} shows {self._behaviour.expression}"
+        return Diagnostic("mirror", OK, text)
+
+
+def person_of(reading: FrameReading) -> Person:
+    """Return what the page shows of a reading."""
+    face = reading.primary
+    return Person(
+        face.label if face else "",
+        face.scores if face else {},
+        [(str(f.id), f.label, f.score) for f in reading.faces],
+    )

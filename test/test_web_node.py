@@ -1,0 +1,229 @@
+"""The page's node over real DDS: shows the topics of running nodes and sets the mirror."""
+
+from __future__ import annotations
+
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
+pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from ros_bench import wait_until
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Float32MultiArray, String
+from web_client import Client
+
+from expression_ros.mirroring.robot_commands import missing_types
+from expression_ros.mirroring.robot_table import available_robots, load_robot
+from expression_ros.nodes.image_messages import to_jpeg_message
+from expression_ros.nodes.mirror import Mirror
+from expression_ros.nodes.recognizer_outputs import scores_message
+from expression_ros.nodes.web import Web
+from expression_ros.web.server import ServerError
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+PICTURE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+@pytest.fixture
+def node(ros):
+    overrides = [Parameter("port", value=0)]
+    return ros.add(Web(context=ros.context, parameter_overrides=overrides))
+
+
+@pytest.fixture
+def web(node):
+    return Client(node.address)
+
+
+class Repeating:
+    """Publishes a message thirty times a second, as a recognizer does."""
+
+    def __init__(self, ros, kind, topic, message, qos=10):
+        self.publisher = ros.node.create_publisher(kind, topic, qos)
+        self.message = message
+        self._timer = ros.node.create_timer(1 / 30, lambda: self.publisher.publish(self.message))
+
+    def stop(self, ros):
+        ros.node.destroy_timer(self._timer)
+
+
+def test_label_and_scores_are_told_and_nobody_after_a_silence(ros, node, web):
+    assert web.state()["label"] == ""
+    scores = Repeating(ros, Float32MultiArray, "face_emotion/scores",
+                       scores_message({"happiness": 0.75, "neutral": 0.25}))  # fmt: skip
+    labels = Repeating(ros, String, "face_emotion", String(data="happiness"))
+    state = wait_until(
+        lambda: (s := web.state())["label"] == "happiness" and s["scores"] and s, "the label"
+    )
+    assert state["scores"] == {"happiness": 0.75, "neutral": 0.25}
+    labels.stop(ros)
+    scores.stop(ros)
+    wait_until(lambda: web.state()["label"] == "", "nobody")
+    with web.events() as events:
+        _, history = next(events)
+    assert {"happiness": 0.75, "neutral": 0.25} in [point["scores"] for point in history]
+
+
+def test_faces_come_from_the_detections(ros, node, web):
+    pytest.importorskip("vision_msgs", reason="needs vision_msgs")
+    from std_msgs.msg import Header
+    from vision_msgs.msg import Detection2DArray
+
+    from expression_ros.nodes.recognizer_outputs import detections_message
+    from expression_ros.recognition.boxes import Box
+    from expression_ros.recognition.pipeline import FaceReading, FrameReading
+
+    faces = tuple(FaceReading(k, Box(9, 9, 50, 50), label, 0.5, {label: 0.5, "anger": 0.25})
+                  for k, label in ((4, "happiness"), (7, "fear")))  # fmt: skip
+    message = detections_message(FrameReading(faces, primary=faces[0]), Header())
+    Repeating(ros, Detection2DArray, "face_emotion/detections", message)
+    Repeating(ros, String, "face_emotion", String(data="happiness"))
+    seen = wait_until(lambda: web.state()["faces"], "faces")
+    assert seen == [{"id": "4", "label": "happiness", "score": 0.5},
+                    {"id": "7", "label": "fear", "score": 0.5}]  # fmt: skip
+
+
+def test_the_overlay_is_subscribed_only_while_a_browser_looks(ros, node, web):
+    wide = np.full((720, 1280, 3), (0, 0, 255), np.uint8)
+    message = to_jpeg_message(wide, ros.node.get_clock().now().to_msg(), "camera")
+    overlay = Repeating(
+        ros, CompressedImage, "face_emotion/image/compressed", message, PICTURE
+    ).publisher
+    wait_until(lambda: not web.state()["problem"], "the publisher to be found")
+    assert overlay.get_subscription_count() == 0
+    assert web.ask("/picture/overlay")[0] == 204
+    with web.events():
+        wait_until(lambda: overlay.get_subscription_count() == 1, "the subscription")
+        body = wait_until(lambda: web.ask("/picture/overlay")[2], "a picture")
+        picture = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (360, 640, 3) and picture[..., 2].mean() > 200
+    wait_until(lambda: overlay.get_subscription_count() == 0, "the end of the subscription")
+    wait_until(lambda: web.ask("/picture/overlay")[0] == 204, "the picture to be forgotten")
+
+
+def test_a_small_overlay_is_passed_on_as_it_is_and_a_broken_one_is_survived(ros, node, web):
+    grey, now = np.full((480, 640, 3), 90, np.uint8), ros.node.get_clock().now().to_msg()
+    small = to_jpeg_message(grey, now, "camera")
+    sender = Repeating(ros, CompressedImage, "face_emotion/image/compressed",
+                       CompressedImage(format="jpeg", data=b"no picture"), PICTURE)  # fmt: skip
+    with web.events():
+        wait_until(lambda: node._painter.problem, "the broken picture to be noticed")
+        sender.message = small
+        body = wait_until(lambda: web.ask("/picture/overlay")[2], "a picture")
+    assert body == bytes(small.data)
+
+
+def test_a_missing_recognizer_is_told_with_the_remedy(ros, node, web):
+    problem = wait_until(lambda: web.state()["problem"], "the problem")
+    assert "/face_emotion/image/compressed" in problem and "start one" in problem
+
+
+def test_own_diagnostics_are_told_the_worst_first_and_those_of_others_are_not(ros, node, web):
+    def status(name, level, message):
+        return DiagnosticStatus(name=name, level=level, message=message)
+
+    array = DiagnosticArray(status=[
+        status("front/recognizer: input", DiagnosticStatus.OK, "30.0 images/s"),
+        status("mirror: expressions", DiagnosticStatus.WARN, "unknown label"),
+        status("recognizer: model", DiagnosticStatus.ERROR, "no such model"),
+        status("battery: cell 4", DiagnosticStatus.ERROR, "flat"),
+    ])  # fmt: skip
+    Repeating(ros, DiagnosticArray, "/diagnostics", array)
+    rows = wait_until(lambda: web.state()["diagnostics"], "diagnostics")
+    assert [(row["level"], row["name"]) for row in rows] == [
+        ("error", "recognizer: model"), ("warning", "mirror: expressions"),
+        ("ok", "front/recognizer: input"),
+    ]  # fmt: skip
+    assert rows[0]["message"] == "no such model"
+
+
+def test_robot_and_style_are_set_at_the_mirror(ros, node, web):
+    mirror = ros.add(Mirror(context=ros.context))
+    wait_until(lambda: web.state()["robot"]["name"] == "virtual_face", "the mirror's report")
+    wait_until(node._setter.service_is_ready, "the mirror's service")
+    status, answer = web.choose(robot="led_eyes", style="empathic")
+    assert status == 200, answer
+    assert mirror.get_parameter("robot").value == "led_eyes"
+    assert mirror.get_parameter("style").value == "empathic"
+    Repeating(ros, String, "face_emotion", String(data="happiness"))
+    word = load_robot("led_eyes").expression_for("happiness")
+    robot = wait_until(
+        lambda: (r := web.state()["robot"])["name"] == "led_eyes" and r["expression"] == word and r,
+        "the robot's own word",
+    )
+    assert robot["style"] == "empathic"
+    with web.events():
+        assert wait_until(lambda: web.ask("/picture/robot")[2], "the drawn face")
+
+
+def test_a_mirror_that_refuses_says_why(ros, node, web):
+    needs = {name: missing_types(load_robot(name)) for name in available_robots()}
+    robot = next((name for name, missing in needs.items() if missing), None)
+    if robot is None:
+        pytest.skip("the messages of every robot are installed: none is refused")
+    ros.add(Mirror(context=ros.context))
+    wait_until(node._setter.service_is_ready, "the mirror's service")
+    status, answer = web.choose(robot=robot, style="mirror")
+    assert status == 409 and next(iter(needs[robot])).split("/")[0] in answer["error"]
+
+
+def test_without_a_mirror_a_choice_is_told_so(ros, node, web):
+    status, answer = web.choose(robot="pal", style="mirror")
+    assert status == 409 and "/mirror/set_parameters" in answer["error"]
+
+
+def test_choosing_does_not_hold_up_ros(ros, node, web):
+    """A mirror that is there and never answers: labels go on meanwhile."""
+    from rcl_interfaces.srv import SetParameters
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.node import Node
+
+    silent = Node("mirror", context=ros.context, start_parameter_services=False)
+    silent.create_service(SetParameters, "~/set_parameters", lambda request, response: response)
+    executor = SingleThreadedExecutor(context=ros.context)  # that never spins
+    executor.add_node(silent)
+    try:
+        wait_until(node._setter.service_is_ready, "the silent mirror's service")
+        answers = []
+        asking = threading.Thread(
+            target=lambda: answers.append(web.choose(robot="pal", style="mirror"))
+        )
+        asking.start()
+        Repeating(ros, String, "face_emotion", String(data="fear"))
+        wait_until(lambda: web.state()["label"] == "fear", "a label while the mirror is asked")
+        assert not answers
+        asking.join()
+        assert answers[0][0] == 409 and "did not answer" in answers[0][1]["error"]
+    finally:
+        executor.remove_node(silent)
+        executor.shutdown()
+        silent.destroy_node()
+
+
+def test_the_mirror_s_word_is_shown_to_who_comes_late(ros, node, web):
+    words = ros.publisher(String, "robot_expression", LATCHED)
+    words.publish(String(data="surprised"))
+    wait_until(lambda: web.state()["robot"]["expression"] == "surprised", "the word")
+
+
+def test_in_a_namespace_all_topics_are_in_it(ros):
+    node = ros.add(Web(context=ros.context, namespace="/robot",
+                       parameter_overrides=[Parameter("port", value=0)]))  # fmt: skip
+    web = Client(node.address)
+    Repeating(ros, String, "/robot/face_emotion", String(data="fear"))
+    wait_until(lambda: web.state()["label"] == "fear", "the label")
+    problem = wait_until(lambda: web.state()["problem"], "the missing overlay to be told")
+    assert "/robot/face_emotion/image/compressed" in problem
+
+
+def test_a_port_in_use_is_one_line(ros, node, web):
+    with pytest.raises(ServerError) as problem:
+        Web(context=ros.context, parameter_overrides=[Parameter("port", value=web.port)])
+    assert str(web.port) in str(problem.value)
