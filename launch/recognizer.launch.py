@@ -13,10 +13,14 @@ from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
+    EmitEvent,
     GroupAction,
     OpaqueFunction,
+    RegisterEventHandler,
     SetEnvironmentVariable,
 )
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node, PushRosNamespace
 from launch_ros.parameter_descriptions import ParameterValue
@@ -52,8 +56,14 @@ ARGUMENTS = (
     ("web", "false", "Whether to start the page in the browser (http://127.0.0.1:8080/)."),
     ("autostart", "", "Whether the recognizer configures and activates itself; empty: as in "
      "params_file (true)."),
+    ("network", "false", "Whether other computers can see the nodes and their topics; if not, they "
+     "stay on this machine, unless ROS_AUTOMATIC_DISCOVERY_RANGE or ROS_LOCALHOST_ONLY says else."),
+    ("respawn", "true", "Whether recognizer, selector, mirror and virtual face are started again "
+     "two seconds after they die."),
     ("log_level", "info", "Log level of the nodes and of the ROS libraries below them."),
 )  # fmt: skip
+RESPAWN_DELAY_S = 2.0
+MISCONFIGURED = 2  # exit code of a node whose parameters cannot be used
 CHOICES = {"log_level": ["debug", "info", "warn", "error", "fatal"]}
 
 
@@ -89,14 +99,19 @@ def nodes(context):
         "arguments": ["--ros-args", "--log-level", value["log_level"]],
     }
     names = camera_names(value)
-    actions = recognizers(value, names, params_file, common)
+    lasting = {
+        **common,
+        "respawn": truth("respawn", value["respawn"]),
+        "respawn_delay": RESPAWN_DELAY_S,
+    }
+    actions = recognizers(value, names, params_file, lasting)
     if names:
         actions.append(
             Node(
                 executable="emotion_selector",
                 name="emotion_selector",
                 parameters=[params_file, {"sources": text("sources", ",".join(names))}],
-                **common,
+                **lasting,
             )
         )
     if truth("mirror", value["mirror"]):
@@ -105,12 +120,12 @@ def nodes(context):
                 executable="mirror",
                 name="mirror",
                 parameters=[params_file, *given(value, text, "robot", "style")],
-                **common,
+                **lasting,
             )
         )
     if truth("face", value["face"]):
         actions.append(
-            Node(executable="robot_face", name="robot_face", parameters=[params_file], **common)
+            Node(executable="robot_face", name="robot_face", parameters=[params_file], **lasting)
         )
     if truth("web", value["web"]):
         actions.append(Node(executable="web", name="web", parameters=[params_file], **common))
@@ -128,7 +143,28 @@ def nodes(context):
                 **common,
             )
         )
-    return [GroupAction([PushRosNamespace(value["namespace"]), *actions])]
+    return [
+        *this_machine_only(truth("network", value["network"])),
+        RegisterEventHandler(OnProcessExit(on_exit=end_if_misconfigured)),
+        GroupAction([PushRosNamespace(value["namespace"]), *actions]),
+    ]
+
+
+def this_machine_only(network):
+    """Keep the nodes off the network, unless that is wanted or the user has said otherwise."""
+    variables = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
+    if network or any(name in os.environ for name in variables):
+        return []
+    if os.environ.get("ROS_DISTRO") == "humble":
+        return [SetEnvironmentVariable("ROS_LOCALHOST_ONLY", "1")]
+    return [SetEnvironmentVariable("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")]
+
+
+def end_if_misconfigured(event, context):
+    """End the launch when a node says that it cannot run as told: no respawn would help."""
+    if event.returncode != MISCONFIGURED or context.is_shutdown:
+        return None
+    return EmitEvent(event=Shutdown(reason=f"{event.process_name} cannot run as told"))
 
 
 def camera_names(value):

@@ -334,6 +334,56 @@ def test_a_small_file_that_declares_a_huge_picture_is_refused_before_memory_is_t
         tracemalloc.stop()
 
 
+def jpeg(picture, *options) -> bytes:
+    return cv2.imencode(".jpg", picture, list(options))[1].tobytes()
+
+
+def scene(size: int = 200):
+    """Return a picture whose JPEG has much to say everywhere."""
+    return np.frombuffer(_NOISE * 2, np.uint8, size * size * 3).reshape(size, size, 3)
+
+
+@pytest.mark.parametrize("options", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+                                     [cv2.IMWRITE_JPEG_RST_INTERVAL, 4]])  # fmt: skip
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_jpeg_without_its_end_is_refused_wherever_it_is_cut(options, share):
+    """Some versions of OpenCV (4.6, 4.10) read it, with whatever is in memory for the rest."""
+    whole = jpeg(scene(), *options)
+    cut = whole[: int(share * len(whole))]
+    for convert in (grey_from_message, bgr_from_message):
+        with pytest.raises(ImageError) as refused:
+            convert(CompressedImage(format="jpeg", data=array.array("B", cut)))
+        # Cut before its size is told, it is no picture at all.
+        assert refused.value.reason in (("data",) if share > 0.1 else ("data", "decode"))
+
+
+def test_every_jpeg_that_lacks_but_a_byte_is_refused():
+    for seed in range(50):
+        side = 1 + seed % 17
+        picture = np.random.default_rng(seed).integers(0, 256, (side, 2 * side, 3), np.uint8)
+        whole = jpeg(picture, cv2.IMWRITE_JPEG_QUALITY, 1 + 2 * seed)
+        grey_from_message(CompressedImage(data=array.array("B", whole)))
+        with pytest.raises(ImageError, match="truncated"):
+            grey_from_message(CompressedImage(data=array.array("B", whole[:-1])))
+
+
+@pytest.mark.parametrize("rubbish", [b"\0", b"\0" * 100_000, b"\xff\xff\xff", b"text at the end"])
+def test_what_a_driver_leaves_after_the_end_of_a_jpeg_does_no_harm(rubbish):
+    data = jpeg(scene()) + rubbish
+    assert grey_from_message(CompressedImage(data=array.array("B", data))).shape == (200, 200)
+
+
+def test_the_end_of_a_preview_is_not_that_of_the_picture():
+    """Cameras put a small JPEG, with an end of its own, before the picture (Exif)."""
+    whole, preview = jpeg(scene()), jpeg(scene(20))
+    exif = b"Exif\0\0" + preview
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif
+    data = whole[:2] + segment + whole[2:]
+    assert grey_from_message(CompressedImage(data=array.array("B", data))).shape == (200, 200)
+    with pytest.raises(ImageError, match="truncated"):
+        grey_from_message(CompressedImage(data=array.array("B", data[: len(data) // 2])))
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (4096, 4096), (4096, 4096, 3)])
 def test_large_pictures_that_are_whole_are_read_however_well_they_pack(suffix, shape):

@@ -121,6 +121,7 @@ def launch_stubs(environment, file, **arguments):
 
 def launch_all_stubs(environment, file, **arguments):
     """Launch a file until all stubs have ended; return what each tells, and the output."""
+    arguments = {"respawn": "false", **arguments}  # stubs end at once, and would for ever
     done = subprocess.run(
         command(file, arguments), env=environment, capture_output=True, text=True,
         timeout=PATIENCE_S,
@@ -231,6 +232,31 @@ def test_large_images_and_a_demonstration_that_stays_at_home(stubs):
             assert process["environment"]["ROS_LOCALHOST_ONLY"] == "1"
         else:
             assert process["environment"]["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+
+
+@pytest.mark.parametrize(
+    ("given", "arguments", "expected"),
+    [
+        ({}, {}, "LOCALHOST"),
+        ({}, {"network": "true"}, None),
+        ({"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, {}, "SUBNET"),
+        ({"ROS_LOCALHOST_ONLY": "0"}, {}, None),
+    ],
+)
+def test_the_nodes_stay_on_this_machine_unless_told_otherwise(stubs, given, arguments, expected):
+    names = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "ROS_DISTRO")
+    environment = {name: value for name, value in stubs.items() if name not in names} | given
+    told, _ = launch_stubs(environment, "recognizer.launch.py", **arguments)
+    for process in told.values():
+        found = process["environment"].get("ROS_AUTOMATIC_DISCOVERY_RANGE")
+        assert found == expected, process["name"]
+
+
+def test_in_humble_they_stay_by_its_own_variable(stubs):
+    names = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
+    environment = {name: value for name, value in stubs.items() if name not in names}
+    told, _ = launch_stubs({**environment, "ROS_DISTRO": "humble"}, "recognizer.launch.py")
+    assert {process["environment"]["ROS_LOCALHOST_ONLY"] for process in told.values()} == {"1"}
 
 
 def test_a_profile_of_the_user_is_kept(stubs):
@@ -359,3 +385,42 @@ def test_with_autostart_off_the_recognizer_waits(ros, clips, launched):
         request.transition.label = label
         assert ros.call(ChangeState, "/recognizer/change_state", request).success
     labels.wait_for(len, "a label")
+
+
+def pid_of(prefix, name):
+    """Return the process that runs an executable of a package prefix."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue  # it has just ended
+            if str(prefix / "lib" / "expression_ros" / name) in words[:2]:
+                return int(folder.name)
+    return None
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
+def test_a_killed_recognizer_is_respawned_and_the_robot_neutral_meanwhile(
+    ros, clips, astronaut, launched, tmp_path
+):
+    import numpy as np
+    from std_msgs.msg import String
+    from test_recognizer_node import Feed
+
+    shown = ros.collect(String, "/robot_expression")
+    Feed(ros, np.ascontiguousarray(astronaut[:480]))
+    run = launched("recognizer.launch.py")
+    shown.wait_for(lambda got: got and got[-1].data == "smile", "a smile")
+    os.kill(pid_of(tmp_path / "prefix", "recognizer"), signal.SIGKILL)
+    shown.wait_for(lambda got: got[-1].data == "neutral", "a neutral robot")
+    shown.wait_for(lambda got: got[-1].data == "smile", "a smile again")
+    code, output = run.interrupt()
+    assert code == 0 and output.count("process has died") == 1, output
+
+
+def test_a_robot_that_does_not_exist_ends_the_launch_instead_of_respawning(launched):
+    run = launched("recognizer.launch.py", robot="nonsense")
+    run.process.wait(PATIENCE_S)
+    output = "".join(run.lines)
+    assert output.count("no robot 'nonsense'") == 1, output

@@ -39,7 +39,9 @@ _PARAMETER_POLL_S = 0.1  # how soon a changed frame_rate is noticed while waitin
 _POLL_S = 0.02
 _SETTLE_S = 0.2  # between knowing of a subscription and its knowing of us
 _ACKNOWLEDGE_S = 2.0  # how long reliable subscriptions may take for the first and the last frame
-_JOIN_S = 12.0  # the V4L2 driver of OpenCV gives up a grab after 10 s
+# A frame of a slow webcam takes 0.2 s. One that is unplugged in mid-grab hangs for 10 s: the end of
+# the process frees it, too, and that is to come within a second.
+_JOIN_S = 0.6
 _SLOW_SHARE = 0.8  # of the wanted rate; below it the diagnostics warn
 
 

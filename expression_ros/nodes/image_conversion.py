@@ -7,7 +7,6 @@ Nothing is allocated from a size that a message merely declares.
 from __future__ import annotations
 
 import importlib.util
-import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from expression_ros.nodes.picture_header import declared_size
 
 # Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
 BYTES_PER_PIXEL = {
@@ -29,17 +30,6 @@ BYTES_PER_PIXEL = {
 # The largest picture that is decoded: 8192x8192, more than any camera of a robot sends, and at most
 # 192 MiB as BGR. A PNG of 120 kB can declare (and truly hold) a thousand times its size.
 MAX_DECODED_PIXELS = 1 << 26
-# Deflate, in which PNG packs its rows, makes at most 1032 bytes of one.
-_DEFLATE_RATIO = 1032
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG's colour type
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_JPEG_START = b"\xff\xd8\xff"
-_JPEG_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive, all with Huffman codes
-_JPEG_ALONE = (0x00, 0x01, *range(0xD0, 0xD8))  # without a length: stuffing and markers
-# The end, pixels before any frame, and codings that OpenCV does not read (lossless, arithmetic).
-_JPEG_ENDS = (0xD9, 0xDA, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
-# A colour profile may take 255 segments; more than this before the frame is made to keep us busy.
-_JPEG_STEPS = 4096
 
 # Drivers that do not say what their channels mean nearly always mean these; and uyvy and yuyv are
 # the younger names of what every cv_bridge knows by the older ones.
@@ -168,7 +158,7 @@ def _check_declared(message: Any) -> None:
     aside: no camera sends them, and each is one more decoder open to whoever can publish.
     """
     data = memoryview(message.data)
-    width, height, needed = _declared(data) or (0, 0, 0)
+    width, height, needed = declared_size(data) or (0, 0, 0)
     if not width or not height:
         raise _undecodable(message)
     if width * height > MAX_DECODED_PIXELS:
@@ -183,68 +173,6 @@ def _check_declared(message: Any) -> None:
             f"compressed image is truncated: {len(data)} bytes, at least {needed} are needed for "
             f"the {width}x{height} pixels it declares; check the camera driver",
         )
-
-
-def _declared(data: memoryview) -> tuple[int, int, int] | None:
-    """Return width, height and the fewest bytes that can hold them, or None if it cannot be told.
-
-    Args:
-        data: the bytes of a PNG or JPEG file, (N,) uint8.
-    """
-    if bytes(data[:8]) == _PNG_SIGNATURE:
-        return _declared_by_png(data)
-    if bytes(data[:3]) == _JPEG_START:
-        return _declared_by_jpeg(data)
-    return None
-
-
-def _declared_by_png(data: memoryview) -> tuple[int, int, int] | None:
-    if len(data) < 26 or bytes(data[12:16]) != b"IHDR":
-        return None
-    width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
-    if colour not in _PNG_CHANNELS:
-        return None
-    row = 1 + (width * depth * _PNG_CHANNELS[colour] + 7) // 8  # its filter, then its pixels
-    return width, height, max(height * row // _DEFLATE_RATIO, _end_of_png(data))
-
-
-def _end_of_png(data: memoryview) -> int:
-    """Return how many bytes there have to be for every chunk to be there, up to the last.
-
-    OpenCV takes the memory for a chunk, up to 2 GB, before it looks whether its bytes have come.
-    """
-    place, name = len(_PNG_SIGNATURE), b""
-    while name != b"IEND" and place + 8 <= len(data):
-        length, name = struct.unpack(">I4s", data[place : place + 8])
-        place += 12 + length  # length, name and checksum around what is in it
-    return place if name == b"IEND" else max(place, len(data) + 1)
-
-
-def _declared_by_jpeg(data: memoryview) -> tuple[int, int, int] | None:
-    """Walk from marker to marker to the first that begins a frame."""
-    place = 2
-    for _ in range(_JPEG_STEPS):
-        if place + 4 > len(data):
-            return None
-        if data[place] != 0xFF:
-            place += 1  # decoders pass over rubbish between segments, too
-            continue
-        marker = data[place + 1]
-        if marker == 0xFF:  # fill
-            place += 1
-        elif marker in _JPEG_ALONE:
-            place += 2
-        elif marker in _JPEG_FRAMES:
-            if place + 9 > len(data):
-                return None
-            height, width = struct.unpack(">HH", data[place + 5 : place + 9])
-            # Each block of 8x8 pixels takes one bit at least.
-            return width, height, -(-width // 8) * -(-height // 8) // 8
-        elif marker in _JPEG_ENDS:
-            return None
-        else:
-            place += 2 + struct.unpack(">H", data[place + 2 : place + 4])[0]
-    return None
 
 
 _chosen: list[Callable[[_Tight, str], np.ndarray]] = []

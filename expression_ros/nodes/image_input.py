@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -42,7 +43,8 @@ class ImageInput:
         self.topic = _transport_topic(topic, transport)
         self.reliability = self._wanted_reliability()
         self._subscription = self._subscribe()
-        self._timer = node.create_timer(_LOOK_PERIOD_S, self._follow_publishers)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock may stand still
+        self._timer = node.create_timer(_LOOK_PERIOD_S, self._follow_publishers, clock=steady)
 
     def close(self) -> None:
         """End the subscription; no message is delivered afterwards."""
