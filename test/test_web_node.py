@@ -63,12 +63,17 @@ def test_label_and_scores_are_told_and_nobody_after_a_silence(ros, node, web):
         lambda: (s := web.state())["label"] == "happiness" and s["scores"] and s, "the label"
     )
     assert state["scores"] == {"happiness": 0.75, "neutral": 0.25}
+
+    def remembered():
+        with web.events() as events:
+            _, history = next(events)
+        return [point["scores"] for point in history]
+
+    wait_until(lambda: {"happiness": 0.75, "neutral": 0.25} in remembered(), "the last minute")
     labels.stop(ros)
     scores.stop(ros)
     wait_until(lambda: web.state()["label"] == "", "nobody")
-    with web.events() as events:
-        _, history = next(events)
-    assert {"happiness": 0.75, "neutral": 0.25} in [point["scores"] for point in history]
+    assert {"happiness": 0.75, "neutral": 0.25} in remembered()
 
 
 def test_faces_come_from_the_detections(ros, node, web):
