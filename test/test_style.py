@@ -17,7 +17,9 @@ ALLOWED = {
     "recognition": {"recognition", "vocabulary", "resources"},
     "training": {"training", "recognition", "vocabulary", "resources"},
     "mirroring": {"mirroring", "vocabulary", "resources"},
-    "personal": {"personal", "recognition", "frame_sources", "vocabulary", "resources", "nodes"},
+    "personal": {
+        "personal", "recognition", "viewing", "frame_sources", "vocabulary", "resources", "nodes"
+    },
     "recordings": {
         "recordings", "recognition", "training", "nodes", "frame_sources", "vocabulary",
         "resources",

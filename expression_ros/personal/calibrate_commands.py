@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -25,6 +26,9 @@ from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.models import load_classifier
 from expression_ros.vocabulary import canonical_label
+
+if TYPE_CHECKING:
+    from expression_ros.viewing.question_window import QuestionWindow
 
 _EMOTIONS = "neutral,happiness,surprise,sadness,anger"
 _HINTS = {
@@ -152,14 +156,37 @@ def _ask_for_each(
     session: int,
 ) -> None:
     detector = FaceDetector("single")
+    window = _window()
     for emotion in emotions:
         print(f"Show {emotion}: {_HINTS[emotion]}.", flush=True)
+        taken = [0]
+        shown = frames
+        if window is not None:
+            window.ask(emotion, _HINTS[emotion], most)
+            shown = window.watched(frames, taken)
         count = calibration.collect(
-            emotion, _patiently(frames), most, session, detector,
-            lambda taken: print(f"\r  {taken} of {most}", end="", file=sys.stderr, flush=True),
-        )  # fmt: skip
+            emotion, _patiently(shown), most, session, detector, partial(_count, taken, most)
+        )
         print(file=sys.stderr)
         _tell(calibration, emotion, count)
+    if window is not None:
+        window.close()
+
+
+def _count(taken: list[int], most: int, count: int) -> None:
+    taken.append(count)
+    print(f"\r  {count} of {most}", end="", file=sys.stderr, flush=True)
+
+
+def _window() -> QuestionWindow | None:
+    """Return a window that shows what is asked for; None where there is no screen."""
+    from expression_ros.viewing.question_window import QuestionWindow
+    from expression_ros.viewing.windows import WindowError
+
+    try:
+        return QuestionWindow()
+    except WindowError:
+        return None  # the lines in the terminal do
 
 
 def _patiently(
