@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import cv2
@@ -23,7 +25,7 @@ from std_msgs.msg import String
 from expression_ros.nodes.image_messages import to_image_message
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-NODES = ("camera", "recognizer", "mirror", "robot_face", "emotion_selector")
+NODES = ("camera", "recognizer", "mirror", "robot_face", "emotion_selector", "web")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WITHIN_S = 1.0
 # A machine with other things to do may take its time: one of so many ends has to be in time.
@@ -123,6 +125,24 @@ class Bench:
         self.ros.collect(String, f"{namespace}/face_emotion").wait_for(
             lambda got: len(got) > 10, "labels passed on"
         )
+
+    def web(self, namespace):
+        pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        yield {"port": port}
+        with wait_until(lambda: watched(port), "the page") as events:
+            assert events.readline()
+            yield None  # ended while a browser listens
+
+
+def watched(port: int):
+    """Return the page's stream of events, opened; None while nobody answers."""
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/events", timeout=PATIENCE_S)
+    except OSError:
+        return None
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda one: one.name)
