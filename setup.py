@@ -44,6 +44,7 @@ setup(
         ],
         "train": ["scikit-learn", "matplotlib"],
         "web": ["tornado>=6.1"],
+        "browser": ["playwright", "axe-playwright-python"],  # for the tests of the page
         "recordings": ["rosbags>=0.11", "rosbags-image", "matplotlib"],
         "test": [
             "catkin_pkg",

@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
-pytest.importorskip("playwright", reason="needs Playwright: pip install '.[test]'")
+pytest.importorskip("playwright", reason="needs Playwright: pip install '.[browser]'")
 
 from playwright import sync_api as playwright
 

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from expression_ros.cli import _parser
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 LAUNCH_FILE = REPOSITORY / "launch" / "recognizer.launch.py"
 PARTS = ("commands", "launch")
 

@@ -55,7 +55,8 @@ def _row(spec: ParameterSpec) -> str:
         range_ = f"{spec.minimum:g} to {spec.maximum:g}"
     change = "yes" if spec.run_time else "after cleanup" if spec.lifecycle else "at start"
     shown = f"`{default}`" if default else ""
-    return f"| `{spec.name}` | {shown} | {range_} | {change} | {spec.description} |"
+    description = spec.description.replace("<", "&lt;")
+    return f"| `{spec.name}` | {shown} | {range_} | {change} | {description} |"
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def add_mouth_cover_parser(subparsers: Any) -> None:
                         help="the upper face's models (default: %(default)s)")  # fmt: skip
     parser.add_argument("--model", default="", metavar="DIR",
                         help="the whole face's models (default: the shipped ones)")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same rule")
     parser.set_defaults(func=naming_files(_train))
 
 
