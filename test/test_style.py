@@ -21,8 +21,8 @@ ALLOWED = {
         "personal", "recognition", "viewing", "frame_sources", "vocabulary", "resources", "nodes"
     },
     "recordings": {
-        "recordings", "recognition", "training", "nodes", "frame_sources", "vocabulary",
-        "resources",
+        "recordings", "recognition", "personal", "training", "nodes", "frame_sources",
+        "vocabulary", "resources",
     },
     "viewing": {
         "viewing", "recognition", "mirroring", "personal", "nodes", "web", "frame_sources",

@@ -22,12 +22,9 @@ from expression_ros.nodes.recognizer_outputs import RecognizerOutputs
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
 from expression_ros.nodes.recognizer_statistics import RecognizerStatistics
 from expression_ros.nodes.running import run_node
-from expression_ros.personal.adapted_vote import adapted
-from expression_ros.personal.person import load_person
+from expression_ros.personal.chosen_classifier import chosen_classifier
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
-from expression_ros.recognition.regional_vote import FULL_FACE, regional
 
 DEFAULT_IMAGE_TOPIC = "image_raw"
 _LOG_PERIOD_S = 5.0
@@ -128,15 +125,8 @@ class Recognizer(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _load(self) -> None:
-        classifier = load_classifier(
-            self.parameters["classifier"],
-            self.parameters["model"],
-            self.parameters["label_thresholds"],
-        )
-        if person := self.parameters["person"]:
-            classifier = adapted(classifier, load_person(person))
-        if (region := self.parameters["region"]) != FULL_FACE:
-            classifier = regional(classifier, region)
+        names = ("classifier", "model", "label_thresholds", "person", "region")
+        classifier = chosen_classifier(*(self.parameters[name] for name in names))
         self._model = LoadedModel(
             self.parameters["classifier"], self.parameters["model"], classifier
         )

@@ -7,8 +7,8 @@ from typing import Any
 
 from expression_ros.nodes.parameter_table import check_value
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
+from expression_ros.personal.chosen_classifier import chosen_classifier
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 from expression_ros.recordings.recorded_frames import Recording, RecordingError
 from expression_ros.recordings.timeline import FaceRows, Timeline
@@ -32,7 +32,8 @@ def make_recognizer(given: dict[str, Any]) -> ExpressionRecognizer:
     for name in given:
         if problem := check_value(PARAMETERS[name], values[name]):
             raise RecordingError(problem)
-    classifier = load_classifier(values["classifier"], values["model"], values["label_thresholds"])
+    names = ("classifier", "model", "label_thresholds", "person", "region")
+    classifier = chosen_classifier(*(values[name] for name in names))
     detector = FaceDetector(values["face_selection"], values["min_face"])
     settings = RecognitionSettings(**{name: values[name] for name in _SETTINGS})
     return ExpressionRecognizer(detector, classifier, settings)

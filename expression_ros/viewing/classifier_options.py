@@ -26,12 +26,6 @@ def chosen_classifier(args: argparse.Namespace) -> Classifier:
     Raises:
         ValueError: there is no such classifier, model or person, or they do not fit.
     """
-    from expression_ros.personal.adapted_vote import adapted
-    from expression_ros.personal.person import load_person
-    from expression_ros.recognition.models import load_classifier
-    from expression_ros.recognition.regional_vote import FULL_FACE, regional
+    from expression_ros.personal.chosen_classifier import chosen_classifier as chosen
 
-    classifier = load_classifier(args.classifier, args.model)
-    if args.person:
-        classifier = adapted(classifier, load_person(args.person))
-    return classifier if args.region == FULL_FACE else regional(classifier, args.region)
+    return chosen(args.classifier, args.model, person=args.person, region=args.region)
