@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code: 0, or 2 with one line for bad input."""
     args = _parser().parse_args(arguments)
     try:
-        return args.func(args)
+        code = args.func(args)
+        sys.stdout.flush()  # here, where a reader that has gone can be told from an error
+        return code
     except ValueError as error:
         print(f"expression-ros: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader has seen enough: | head
-        sys.stderr.close()  # or Python complains again at its end
-        return 0
+        # Python flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
 
 
 def _parser() -> argparse.ArgumentParser:

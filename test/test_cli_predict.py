@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from expression_ros.cli import main
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -58,3 +64,15 @@ def test_unreadable_files_are_named_and_the_others_read(portrait_file, tmp_path,
 def test_a_missing_model_is_one_line(portrait_file, tmp_path, capsys):
     assert main(["predict", str(portrait_file), "--model", str(tmp_path / "none")]) == 2
     assert "none" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(portrait_file):
+    command = [sys.executable, "-m", "expression_ros.cli", "predict", str(portrait_file), "--json"]
+    reading, writing = os.pipe()
+    os.close(reading)  # as when head has ended
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY
+    )
+    os.close(writing)
+    assert done.returncode == 141
+    assert done.stderr == ""

@@ -131,3 +131,33 @@ def test_missing_and_corrupt_cascades_are_named(tmp_path):
     (tmp_path / "haarcascade_eye.xml").write_text("<opencv_storage>")
     with pytest.raises(CascadeError, match=r"haarcascade_eye\.xml is corrupt"):
         load_cascade("eye", tmp_path)
+
+
+def test_a_quick_search_finds_the_same_faces(clips, astronaut):
+    detector = FaceDetector("all", 0.08)
+    group = grey_of(cv2.imread(str(clips / "multi_face.jpg")))
+    for grey in (group, grey_of(astronaut)):
+        slow, quick = detector.search_frame(grey), detector.search_frame(grey, coarse=True)
+        assert slow and len(slow) == len(quick)
+        assert all(any(overlap(q.box, s.box) > 0.4 for q in quick) for s in slow)
+
+
+def test_known_faces_are_left_out_of_a_search_and_the_others_found(clips):
+    group = grey_of(cv2.imread(str(clips / "multi_face.jpg")))
+    detector = FaceDetector("all", 0.08)
+    first, *others = detector.search_frame(group)
+    kept = group.copy()
+    found = detector.search_frame(group, known=[first.box])
+    assert others and len(found) == len(others)
+    assert all(overlap(one.box, first.box) < 0.3 for one in found)
+    np.testing.assert_array_equal(group, kept)  # the frame itself is not drawn on
+
+
+def test_a_lost_face_is_looked_for_with_the_cascade_whose_turn_it_is(astronaut):
+    detector = FaceDetector()
+    known = detector.search_frame(grey_of(astronaut))[0]
+    before = detector.searches
+    found = detector.search_lost(grey_of(astronaut), known, known.cascade)
+    assert found and overlap(found.box, known.box) > 0.5
+    assert detector.search_lost(np.full((512, 512), 128, np.uint8), known, 2) is None
+    assert detector.searches - before == 2  # one each

@@ -244,3 +244,36 @@ def test_the_primary_face_may_be_the_one_in_the_middle(clips):
 def test_votes_of_the_ensemble_come_with_the_face(astronaut, shipped_classifier):
     reading = ExpressionRecognizer(FaceDetector(), shipped_classifier).read(grey_of(astronaut), 0.0)
     assert sum(reading.primary.votes.values()) == pytest.approx(1.0)
+
+
+def test_a_face_that_jumps_all_the_time_is_found_in_every_frame_and_read_twenty_times_a_second(
+    astronaut,
+):
+    frame, reader = grey_of(astronaut), Counting()
+    recognizer = ExpressionRecognizer(FaceDetector(), reader, RecognitionSettings(1e3))
+    boxes = []
+    for k in range(60):
+        moved = np.roll(frame, 24 * (k % 2) - 12, axis=1)
+        boxes.append(recognizer.read(moved, k / 60).primary.box)
+    followed = [later.x - sooner.x for sooner, later in pairwise(boxes)]
+    assert all(abs(step) >= 3 for step in followed)
+    assert 15 <= reader.reads <= 21
+
+
+@pytest.mark.parametrize("rate", [15, 24, 30, 60])
+def test_every_cascade_has_its_turn_while_a_face_is_lost(astronaut, rate, monkeypatch):
+    detector = FaceDetector()
+    recognizer = ExpressionRecognizer(detector, AlwaysNeutral(), RecognitionSettings(1e3))
+    recognizer.read(grey_of(astronaut), 0.0)
+    asked = []
+    search = detector.search_frame
+    monkeypatch.setattr(
+        detector, "search_frame",
+        lambda grey, cascades=range(4), coarse=False, known=(): asked.append(tuple(cascades))
+        or search(grey, cascades, coarse, known),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    for k in range(1, 2 * rate):  # stripes that change: something moves, and nobody is there
+        stripes = cv2.resize(rng.integers(0, 255, (1, 16)).astype(np.uint8), (512, 512))
+        assert not recognizer.read(stripes, k / rate).faces
+    assert {cascade for one in asked[4:8] for cascade in one} == {0, 1, 2, 3}

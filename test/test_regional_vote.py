@@ -192,3 +192,18 @@ def test_what_does_not_fit_is_refused(whole):
         regional(object(), "auto")
     with pytest.raises(ModelError, match="does not say how a covered mouth is told"):
         regional(whole, "auto", models_path("fisherfaces"))
+
+
+def test_a_person_and_a_region_go_together(whole, face):
+    from expression_ros.personal.adapted_vote import AdaptedVote, descriptor_digest
+    from expression_ros.personal.person import Person
+
+    vector = whole.descriptor.describe(face)
+    noise = np.random.default_rng(0).normal(0, 0.01, (10, vector.size))
+    faces = (vector + noise).astype(np.float32)  # a smile that this person calls neutral
+    person = Person("ada", faces, ("neutral",) * 10, np.zeros(10), descriptor_digest(whole), 0.1)
+    vote = regional(AdaptedVote(whole, person), "auto")
+    assert vote.person is person
+    assert vote.predict(face).label == "neutral" != whole.predict(face).label
+    hidden = painted(face, 0)
+    assert regional(vote.whole, "upper").predict(hidden) == regional(whole, "upper").predict(hidden)

@@ -25,11 +25,12 @@ ALLOWED = {
         "vocabulary", "resources",
     },
     "viewing": {
-        "viewing", "recognition", "mirroring", "personal", "nodes", "web", "frame_sources",
+        "viewing", "recognition", "mirroring", "personal", "web", "node_defaults", "frame_sources",
         "vocabulary", "resources",
     },
     "web": {
-        "web", "recognition", "mirroring", "nodes", "frame_sources", "vocabulary", "resources"
+        "web", "recognition", "mirroring", "nodes", "node_defaults", "frame_sources", "vocabulary",
+        "resources",
     },
 }  # fmt: skip
 # What folders outside of nodes may use of it: none imports ROS, but for the last two, which

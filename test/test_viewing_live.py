@@ -16,6 +16,7 @@ from expression_ros.cli import main
 from expression_ros.frame_sources import SourceError, VideoFile, open_source
 from expression_ros.mirroring.robot_table import load_robot
 from expression_ros.mirroring.styles import load_style
+from expression_ros.node_defaults import behaviour_as_node, recognizer_as_node
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.landmarks import LandmarkError, LandmarkFinder
 from expression_ros.recognition.overlay import COLOURS
@@ -23,7 +24,6 @@ from expression_ros.recognition.overlay_privacy import DROP, NONE
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.viewing.live_picture import LivePicture, person_picture
 from expression_ros.viewing.live_session import LiveFrame, LiveSession
-from expression_ros.viewing.node_defaults import behaviour_as_node, recognizer_as_node
 
 # As after "pip install ." with no ROS: whatever imports one of these fails.
 CORE_ALONE = """

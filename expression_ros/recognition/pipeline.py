@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import cycle
 
 import numpy as np
 
@@ -127,7 +128,10 @@ class ExpressionRecognizer:
         self.detector = detector
         self.classifier = classifier
         self.settings = settings or RecognitionSettings()
-        self._turn = 0  # whose turn it is among the cascades when they take turns
+        # Whose turn it is among the cascades, in whole frames and where a face was lost: with one
+        # turn for both, some frame rates would give every whole frame to the same cascade.
+        self._frame_turn = cycle(range(len(CASCADE_ORDER)))
+        self._lost_turn = cycle(range(len(CASCADE_ORDER)))
         self._searcher: ThreadPoolExecutor | None = None
         self._newcomers: Future[list[Detection]] | None = None
         self.reset()
@@ -220,7 +224,7 @@ class ExpressionRecognizer:
     def _follow(self, grey: np.ndarray, track: Track) -> Detection | None:
         if track.last_seen == self._last_stamp:
             return self.detector.search_near(grey, track.detection)
-        return self.detector.search_lost(grey, track.detection, self._next_turn())
+        return self.detector.search_lost(grey, track.detection, next(self._lost_turn))
 
     def _due(self, stamp: float) -> bool:
         last = self._whole_frame_at
@@ -247,7 +251,7 @@ class ExpressionRecognizer:
         elif 0 <= stamp - self._looked_at < _LOOK_AROUND_S or self._scene.is_unchanged(grey):
             return []
         else:
-            cascade, coarse = self._next_turn(), _COARSE
+            cascade, coarse = next(self._frame_turn), _COARSE
         self._looked_at = stamp
         self._scene.remember(grey)
         return self.detector.search_frame(grey, (cascade,), coarse)
@@ -267,7 +271,7 @@ class ExpressionRecognizer:
         self._whole_frame_at = stamp
         if self.detector.selection == "single":
             return []  # one face is asked for, and it is in view
-        turn, boxes = (self._next_turn(),), [detection.box for detection in known]
+        turn, boxes = (next(self._frame_turn),), [detection.box for detection in known]
         if not self.settings.background:
             return self.detector.search_frame(grey, turn, _COARSE, boxes)
         if self._newcomers is None:
@@ -290,10 +294,6 @@ class ExpressionRecognizer:
         seen = [self.detector.search_near(grey, detection) for detection in new]
         return [detection for detection in seen if detection]
 
-    def _next_turn(self) -> int:
-        self._turn = (self._turn + 1) % len(CASCADE_ORDER)
-        return self._turn
-
     def _read_face(self, grey: np.ndarray, track: Track, stamp: float, still: bool) -> FaceReading:
         memory = self._memories.setdefault(track.id, _FaceMemory())
         if not still:
@@ -311,9 +311,7 @@ class ExpressionRecognizer:
             track.id, track.box, label, score, dict(settler.scores), prediction.votes
         )
 
-    def _ask(
-        self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float
-    ) -> Prediction:
+    def _ask(self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float) -> Prediction:
         if isinstance(self.classifier, RegionalVote):
             return self.classifier.read_watched(grey, track.box, memory.mouth, stamp)
         return self.classifier.read(grey, track.box)

@@ -53,10 +53,10 @@ def _live(args: argparse.Namespace) -> int:
     from expression_ros.frame_sources import is_webcam, open_source
     from expression_ros.mirroring.robot_table import load_robot
     from expression_ros.mirroring.styles import load_style
+    from expression_ros.node_defaults import behaviour_as_node, recognizer_as_node
     from expression_ros.recognition.landmarks import LandmarkFinder
     from expression_ros.viewing.live_picture import LivePicture
     from expression_ros.viewing.live_session import LiveSession
-    from expression_ros.viewing.node_defaults import behaviour_as_node, recognizer_as_node
     from expression_ros.viewing.windows import PictureWindow
 
     if args.video is None and not is_webcam(args.camera):

@@ -40,6 +40,7 @@ class QuestionWindow:
         self._words = load_robot("virtual_face").expressions
         self._example = np.full((_HEIGHT, _EXAMPLE[0], 3), _BACKDROP, np.uint8)
         self._lines = ("", "")
+        self._most = 1
 
     def ask(self, emotion: str, hint: str, most: int) -> None:
         """Ask for an emotion, in a line and with a face that shows it."""

@@ -11,25 +11,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
 
 import cv2
 import numpy as np
 
 from expression_ros.frame_sources import FrameSource, PlaybackSchedule, SourceError
-from expression_ros.mirroring.behaviour import MirrorBehaviour
 from expression_ros.mirroring.robot_table import available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles, load_style
-from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
-from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.node_defaults import behaviour_as_node, recognizer_as_node
+from expression_ros.recognition.fisherfaces import KIND
 from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.overlay_privacy import NONE
-from expression_ros.recognition.pipeline import (
-    ExpressionRecognizer,
-    FrameReading,
-    RecognitionSettings,
-)
+from expression_ros.recognition.pipeline import FrameReading
 from expression_ros.web.painting import Painter, overlay_jpeg
 from expression_ros.web.state import ERROR, NOBODY, OK, WARNING, Diagnostic, Person, WebState
 
@@ -37,11 +30,6 @@ _REPORT_S = 1.0
 _RETRY_S = 2.0  # between attempts to open a webcam
 _TICK_S = 0.05  # of the mirror while no frame comes
 _FRAMES = 300  # of which the time is remembered
-
-_MIRROR = {spec.name: spec.default for spec in MIRROR_PARAMETERS}
-_RECOGNIZER: dict[str, Any] = {spec.name: spec.default for spec in RECOGNIZER_PARAMETERS}
-_TIMES = ("min_hold", "neutral_after", "cooldown", "attack", "release", "full_score")
-_SETTINGS = ("redetect_interval", "smoothing", "switch_margin", "min_confidence")
 
 
 class VideoSession:
@@ -81,16 +69,8 @@ class VideoSession:
         self._privacy = privacy
         self._tell = tell
         self._robot = load_robot(robot)
-        self._behaviour = MirrorBehaviour(
-            self._robot,
-            **{name: float(_MIRROR[name]) for name in _TIMES},  # type: ignore[arg-type]
-            style=load_style(style),
-        )
-        self._pipeline = ExpressionRecognizer(
-            FaceDetector(_RECOGNIZER["face_selection"], _RECOGNIZER["min_face"]),
-            load_classifier(_RECOGNIZER["classifier"]),
-            RecognitionSettings(background=True, **{n: _RECOGNIZER[n] for n in _SETTINGS}),
-        )
+        self._behaviour = behaviour_as_node(self._robot, load_style(style))
+        self._pipeline = recognizer_as_node(load_classifier(KIND))
         self.frame_times: deque[float] = deque(maxlen=_FRAMES)  # s, from frame to published result
         self._frames = 0
         self._frames_reported = 0

@@ -1,6 +1,6 @@
 """Recognition and mirror without the nodes, set as the nodes are by default.
 
-Part of ``expression_ros.viewing``: imports no ROS. The tables of parameters are plain data.
+For the window and the page; imports no ROS. The tables of parameters are plain data.
 """
 
 from __future__ import annotations
