@@ -1,9 +1,9 @@
 """Starts the recognizer and the mirror and, by arguments, a camera and the virtual face.
 
-    ros2 launch expression_ros recognizer.launch.py camera:=0 face:=true
-    ros2 launch expression_ros recognizer.launch.py image_topic:=/camera/color/image_raw
-    ros2 launch expression_ros recognizer.launch.py cameras:=front,left
-    ros2 launch expression_ros recognizer.launch.py --show-args
+ros2 launch expression_ros recognizer.launch.py camera:=0 face:=true
+ros2 launch expression_ros recognizer.launch.py image_topic:=/camera/color/image_raw
+ros2 launch expression_ros recognizer.launch.py cameras:=front,left
+ros2 launch expression_ros recognizer.launch.py --show-args
 """
 
 import os

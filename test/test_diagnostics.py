@@ -112,9 +112,7 @@ class Judge:
             self.counts.frame_read(FrameReading((face,), {}, face), latency)
         self.dropped += images - read - refused
         return (
-            self.counts.input_status(
-                self.node, self.source, self.dropped, self.now, self.limits
-            ),
+            self.counts.input_status(self.node, self.source, self.dropped, self.now, self.limits),
             self.counts.recognition_status(self.node, self.dropped, self.now, self.limits),
         )
 

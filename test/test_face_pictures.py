@@ -40,8 +40,17 @@ def test_a_box_that_is_not_square_or_leaves_the_frame_is_letterboxed(pattern):
     assert picture[64, 64, 2] == 255
 
 
-@pytest.mark.parametrize("box", [(200, 10, 40, 40), (-50, 10, 40, 40), (0, 0, 0, 0),
-                                 (10, 300, 5, 5), (159, 119, 1, 1), (-500, -500, 2000, 2000)])
+@pytest.mark.parametrize(
+    "box",
+    [
+        (200, 10, 40, 40),
+        (-50, 10, 40, 40),
+        (0, 0, 0, 0),
+        (10, 300, 5, 5),
+        (159, 119, 1, 1),
+        (-500, -500, 2000, 2000),
+    ],
+)
 def test_any_box_makes_a_picture(pattern, box):  # fmt: skip
     for picture in (
         cropped_face(pattern, Box(*box)),

@@ -102,9 +102,7 @@ def test_two_faces_have_two_ids_and_each_its_own_place(ros, portrait):
     assert len(set(names)) == 2
     centres = []
     for name in names:
-        rois = ros.collect(
-            hri_msgs.NormalizedRegionOfInterest2D, f"/humans/faces/{name}/roi"
-        )
+        rois = ros.collect(hri_msgs.NormalizedRegionOfInterest2D, f"/humans/faces/{name}/roi")
         roi = rois.wait_for(lambda got: got and got[-1])
         centres.append((roi.xmin + roi.xmax) / 2)
     assert abs(centres[0] - centres[1]) == pytest.approx(0.5, abs=0.05)

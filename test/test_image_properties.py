@@ -412,9 +412,7 @@ def test_the_limit_is_on_pixels_not_on_sides():
     wide = cv2.imencode(".png", np.zeros((8, 60_000), np.uint8))[1]
     assert grey_from_message(CompressedImage(data=array.array("B", wide.tobytes()))).size == 480_000
     with pytest.raises(ImageError, match="over the limit"):
-        grey_from_message(
-            CompressedImage(data=array.array("B", jpeg_bomb(side, side + 1)))
-        )
+        grey_from_message(CompressedImage(data=array.array("B", jpeg_bomb(side, side + 1))))
 
 
 # ---- a part of them through the real node ----

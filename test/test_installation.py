@@ -77,8 +77,13 @@ def test_colcon_build_installs_the_package(source, tmp_path):
                  "models/fisherfaces/manifest.yaml"):  # fmt: skip
         assert (share / name).is_file(), name
     for executable in (
-        "recognizer", "mirror", "robot_face", "camera", "emotion_selector", "web",
-        "expression-ros"
+        "recognizer",
+        "mirror",
+        "robot_face",
+        "camera",
+        "emotion_selector",
+        "web",
+        "expression-ros",
     ):
         assert os.access(prefix / "lib" / "expression_ros" / executable, os.X_OK), executable
     index = prefix / "share" / "ament_index" / "resource_index" / "packages" / "expression_ros"

@@ -78,7 +78,7 @@ class Driver:
         return response
 
     def wait_for(self, *words):
-        wait_until(lambda: self.words[-len(words):] == list(words), f"calls with {words}")
+        wait_until(lambda: self.words[-len(words) :] == list(words), f"calls with {words}")
 
 
 def status_of(ros, condition, what):
@@ -301,8 +301,6 @@ def test_service_that_never_answers_does_not_hold_up_the_mirror(ros, table):
 )
 def test_wrong_service_is_refused_with_the_reason(ros, table, old, new, reason):
     with pytest.raises(OutputError) as caught:
-        Mirror(
-            context=ros.context, parameter_overrides=[Parameter("robot", value=table(old, new))]
-        )
+        Mirror(context=ros.context, parameter_overrides=[Parameter("robot", value=table(old, new))])
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)

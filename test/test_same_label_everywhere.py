@@ -53,8 +53,13 @@ def said_by_evaluate(picture, name, tmp_path) -> str:
     assert main([str(word) for word in words]) == 0
     scores = json.loads(report.read_text())
     assert scores["n"] == 1
-    (said,) = [label for label, column in zip(
-        scores["labels"], zip(*scores["confusion"], strict=True), strict=True) if any(column)]
+    (said,) = [
+        label
+        for label, column in zip(
+            scores["labels"], zip(*scores["confusion"], strict=True), strict=True
+        )
+        if any(column)
+    ]
     return said  # fmt: skip
 
 

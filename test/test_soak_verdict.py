@@ -125,7 +125,8 @@ def test_each_limited_column_is_judged_and_the_others_are_not():
 def test_nothing_that_grows_is_told_and_passes():
     found = trends(rows(**{"mirror memory_mb": np.full(HOUR.shape, 100.0)}))
     assert verdict(found, "") == (
-        ["ok   mirror memory_mb: 100.0 -> 100.0 MB, rise +0.00, limit 10", "nothing grows"], 0
+        ["ok   mirror memory_mb: 100.0 -> 100.0 MB, rise +0.00, limit 10", "nothing grows"],
+        0,
     )
 
 

@@ -280,8 +280,12 @@ def test_prepared_faces_bring_their_preparation_into_the_model(tmp_path, tiny_fe
         names = np.array([f"{k}.png" for k in range(count)])
         face = FacePreparation(margin=0.11, light=light, level_by_eyes=True)
         path = tmp_path / f"prepared_{light}.npz"
-        save_prepared_set(path, PreparedSet(
-            faces.images, faces.labels.astype(str), names, split, names, "detect", face))
+        save_prepared_set(
+            path,
+            PreparedSet(
+                faces.images, faces.labels.astype(str), names, split, names, "detect", face
+            ),
+        )
         return path  # fmt: skip
 
     network = models_path("embedding") / "embedding.onnx"  # its 256 numbers train fastest

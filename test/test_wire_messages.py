@@ -127,9 +127,11 @@ def test_head(ros, mirror_of):
         say(label)
         for topic, (joints, poses) in parts.items():
             told = heard[topic].wait_for(
-                lambda seen, pose=poses[number]: seen
-                and tuple(seen[-1].points[-1].positions) == pytest.approx(pose, abs=2e-4)
-                and seen[-1],
+                lambda seen, pose=poses[number]: (
+                    seen
+                    and tuple(seen[-1].points[-1].positions) == pytest.approx(pose, abs=2e-4)
+                    and seen[-1]
+                ),
                 f"{label} on {topic}",
             )
             assert tuple(told.joint_names) == joints

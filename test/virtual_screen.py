@@ -102,6 +102,7 @@ class VirtualScreen:
 
     def wait_for_window(self, part_of_title: str) -> int:
         """Return the window with such a title as soon as it is there."""
+
         def find() -> int | None:
             found = [w for title, w in self.windows().items() if part_of_title in title]
             return found[0] if found else None

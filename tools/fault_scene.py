@@ -164,9 +164,7 @@ class Scene:
         """Wait for a diagnostic status; return the seconds that took."""
         begin = time.monotonic()
         statuses, received = self.watcher.statuses, self.watcher.received_at
-        return until(
-            lambda: received.get(name, 0) > begin and condition(statuses[name]), what
-        )
+        return until(lambda: received.get(name, 0) > begin and condition(statuses[name]), what)
 
     def values(self, name: str) -> dict[str, str]:
         return self.watcher.values[name]

@@ -84,9 +84,7 @@ def _watch_pictures(watcher: Watcher) -> None:
     """Subscribe to the pictures, which are drawn only for somebody."""
     from sensor_msgs.msg import CompressedImage, Image
 
-    watcher.create_subscription(
-        CompressedImage, "face_emotion/image/compressed", lambda _: None, 1
-    )
+    watcher.create_subscription(CompressedImage, "face_emotion/image/compressed", lambda _: None, 1)
     watcher.create_subscription(Image, "robot_face/image", lambda _: None, 1)
 
 

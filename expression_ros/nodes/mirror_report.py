@@ -75,9 +75,7 @@ class MirrorReport:
         if publishers:
             self._publisher_seen = now
         troubled = [(output.topic, text) for output in outputs if (text := output.problem)]
-        self._problem_since = {
-            topic: self._problem_since.get(topic, now) for topic, _ in troubled
-        }
+        self._problem_since = {topic: self._problem_since.get(topic, now) for topic, _ in troubled}
         fine = (
             f"{robot.name} shows {behaviour.expression}"
             if behaviour.enabled

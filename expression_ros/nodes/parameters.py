@@ -101,8 +101,7 @@ class NodeParameters:
             problem = check_value(spec, parameter.value)
             if not problem and self._locked and not spec.run_time:
                 problem = (
-                    f"{spec.name} cannot change while the node is running; "
-                    f"{spec.how_to_change()}"
+                    f"{spec.name} cannot change while the node is running; {spec.how_to_change()}"
                 )
             if problem:
                 return SetParametersResult(successful=False, reason=problem)

@@ -135,9 +135,7 @@ class Recognizer(LifecycleNode):
         self._pipeline = ExpressionRecognizer(detector, classifier, settings)
         self._outputs = RecognizerOutputs(self)
         if not self._outputs.detections_available:
-            self.get_logger().info(
-                "vision_msgs is not installed: /face_emotion/detections is off"
-            )
+            self.get_logger().info("vision_msgs is not installed: /face_emotion/detections is off")
         if self.parameters["publish_hri"]:
             if hri_available():
                 self._hri = HriOutputs(self)

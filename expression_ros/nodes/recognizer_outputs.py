@@ -94,8 +94,7 @@ def scores_message(scores: Mapping[str, float]) -> Float32MultiArray:
     """Return the scores with each label as the name of a dimension of size 1, in the same order."""
     count = len(scores)
     dimensions = [
-        MultiArrayDimension(label=label, size=1, stride=count - k)
-        for k, label in enumerate(scores)
+        MultiArrayDimension(label=label, size=1, stride=count - k) for k, label in enumerate(scores)
     ]
     return Float32MultiArray(
         layout=MultiArrayLayout(dim=dimensions), data=[float(v) for v in scores.values()]

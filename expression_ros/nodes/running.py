@@ -75,9 +75,7 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
     use_large_image_transport()
     # rclpy's own handlers would close the context first, and no last message could be sent.
     try:
-        rclpy.init(
-            args=_without_log_file(args), signal_handler_options=SignalHandlerOptions.NO
-        )
+        rclpy.init(args=_without_log_file(args), signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # ROS arguments or a parameter file that cannot be understood
         print(f"[ERROR] {' '.join(str(error).split())}", file=sys.stderr, flush=True)
         return 2

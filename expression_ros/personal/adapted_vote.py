@@ -44,9 +44,7 @@ class ProjectedVote:
             axes = np.asarray(member.getEigenVectors(), np.float64)
             projections = [np.asarray(p, np.float64).ravel() for p in member.getProjections()]
             means = np.full((len(columns), axes.shape[1]), np.inf)
-            for number, projection in zip(
-                member.getLabels().ravel(), projections, strict=True
-            ):
+            for number, projection in zip(member.getLabels().ravel(), projections, strict=True):
                 column = columns[int(number)]
                 if np.isfinite(means[column]).all():
                     raise PersonError(

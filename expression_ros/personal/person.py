@@ -164,7 +164,5 @@ def delete_person(name: str, folder: Path | None = None) -> Path:
         path.unlink()
     except OSError as error:
         known = ", ".join(person_names(folder)) or "nobody yet"
-        raise PersonError(
-            f"{name} cannot be deleted: {error.strerror} (known: {known})"
-        ) from error
+        raise PersonError(f"{name} cannot be deleted: {error.strerror} (known: {known})") from error
     return path

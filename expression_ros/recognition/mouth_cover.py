@@ -71,9 +71,7 @@ def read_mouth_cover(folder: Path, sha256: str, size: int) -> MouthCover:
     try:
         found = sha256_of(path)
         if found != sha256:
-            raise ValueError(
-                f"its SHA-256 is {found[:12]}..., the manifest says {sha256[:12]}..."
-            )
+            raise ValueError(f"its SHA-256 is {found[:12]}..., the manifest says {sha256[:12]}...")
         with np.load(path, allow_pickle=False) as arrays:
             rule = MouthCover(
                 np.asarray(arrays["weights"], np.float64),

@@ -101,9 +101,7 @@ def _on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     return _DARK if bright > 110 else _LIGHT
 
 
-def _draw_bars(
-    image: np.ndarray, reading: FrameReading, face: FaceReading, scale: float
-) -> None:
+def _draw_bars(image: np.ndarray, reading: FrameReading, face: FaceReading, scale: float) -> None:
     """Draw one bar per label of the primary face, where the panel hides the least of any face."""
     row = max(9, round(15 * scale))
     name_width, bar_width = round(78 * scale), round(60 * scale)

@@ -99,9 +99,7 @@ class PrimaryFaceSelector:
             self._rival, self._rival_since = leader.id, stamp
         return stamp - self._rival_since >= _PATIENCE_S
 
-    def _leads_clearly(
-        self, present: Candidate, leader: Candidate, size: tuple[int, int]
-    ) -> bool:
+    def _leads_clearly(self, present: Candidate, leader: Candidate, size: tuple[int, int]) -> bool:
         if self.rule == LARGEST:
             return leader.box.area >= _LARGER * present.box.area
         if self.rule == CENTRE:

@@ -80,9 +80,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
              "min_confidence")  # fmt: skip
     given = {name: getattr(arguments, name) for name in names}
     recognizer = make_recognizer({k: value for k, value in given.items() if value is not None})
-    recording = open_recording(
-        arguments.recording, topic=arguments.topic, rate=arguments.rate
-    )
+    recording = open_recording(arguments.recording, topic=arguments.topic, rate=arguments.rate)
     labels = recognizer.classifier.labels
     timeline = Timeline((*labels, UNKNOWN))
     damage = ""

@@ -160,9 +160,7 @@ def _choose(path: Path, connections: Sequence[Any], topic: str) -> tuple[str, li
         named = sorted({c.topic for c in connections})
         more = f" and {len(named) - _NAMED_TOPICS} more" if len(named) > _NAMED_TOPICS else ""
         has = f"it has {', '.join(named[:_NAMED_TOPICS])}{more}" if named else "it is empty"
-        raise RecordingError(
-            f"{path} has no images (sensor_msgs Image or CompressedImage); {has}"
-        )
+        raise RecordingError(f"{path} has no images (sensor_msgs Image or CompressedImage); {has}")
     counts: dict[str, int] = {}
     for connection in images:
         counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount

@@ -219,9 +219,7 @@ def _step_of(seconds: np.ndarray) -> float:
     return float(np.median(between)) if len(between) else 1.0
 
 
-def _thinned(
-    seconds: np.ndarray, scores: np.ndarray, step: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _thinned(seconds: np.ndarray, scores: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
     """Return (M,) times and (M,) scores for a curve with gaps (NaN) where nothing is known."""
     if len(seconds) > _MAX_POINTS:
         groups = np.array_split(np.arange(len(seconds)), _MAX_POINTS)

@@ -228,9 +228,7 @@ def _nothing_to_judge(result: Measurement, data: DataSet, entry: _Entry) -> str:
         "with a label that the model cannot say": sum(result.cannot_say.values()),
     }
     counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-    return (
-        f"{data.name}: {entry.name} has no face to judge; {counted or 'there are no pictures'}"
-    )
+    return f"{data.name}: {entry.name} has no face to judge; {counted or 'there are no pictures'}"
 
 
 def _command(arguments: argparse.Namespace, entries: Sequence[_Entry]) -> str:
@@ -247,8 +245,12 @@ def _command(arguments: argparse.Namespace, entries: Sequence[_Entry]) -> str:
         if entry.folder:
             words += ["--model", entry.folder.resolve().name]
     else:
-        words += ["--compare", ",".join(
-            f"{e.name}={e.folder.resolve().name}" if e.folder else e.name for e in entries)]
+        words += [
+            "--compare",
+            ",".join(
+                f"{e.name}={e.folder.resolve().name}" if e.folder else e.name for e in entries
+            ),
+        ]
     return shlex.join(words)
 
 

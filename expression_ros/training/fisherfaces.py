@@ -97,9 +97,7 @@ def refuse_too_few(numbers: np.ndarray, settings: FisherfaceSettings) -> None:
         )
 
 
-def random_features(
-    count: int, share: float, least: int, rng: np.random.Generator
-) -> np.ndarray:
+def random_features(count: int, share: float, least: int, rng: np.random.Generator) -> np.ndarray:
     """Return the sorted indices of a random share of ``count`` features, ``least`` at least."""
     return np.sort(rng.permutation(count)[: max(least, round(share * count))])
 

@@ -54,9 +54,7 @@ def _train(arguments: argparse.Namespace) -> int:
     digest = write_mouth_cover(arguments.output, rule)
     manifest = read_manifest(arguments.output)
     entry = {"mouth_cover": {"path": FILE_NAME, "sha256": digest}}
-    write_manifest(
-        arguments.output, replace(manifest, settings={**manifest.settings, **entry})
-    )
+    write_manifest(arguments.output, replace(manifest, settings={**manifest.settings, **entry}))
     text = _measured(whole, arguments.output, test, rng)
     (arguments.output / _CARD).write_text(text, encoding="utf-8")
     print(text)
@@ -124,4 +122,3 @@ def _page(rows: list[Any], told: dict[str, Any], threshold: float, faces: int) -
         "",
     ]
     return "\n".join(lines)
-

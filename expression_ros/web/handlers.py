@@ -58,9 +58,7 @@ class Context:
     session: Session
     names: frozenset[str]
     photos: PhotoReader = field(default_factory=PhotoReader)
-    worker: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(1, "photos")
-    )
+    worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "photos"))
     waiting_photos: int = 0
     stopping: bool = False
 
@@ -254,9 +252,7 @@ class Photo(Handler):
         self.context.waiting_photos += 1
         loop = asyncio.get_running_loop()
         try:
-            answer = await loop.run_in_executor(
-                self.context.worker, self.context.photos.read, data
-            )
+            answer = await loop.run_in_executor(self.context.worker, self.context.photos.read, data)
         except ValueError as error:
             raise HTTPError(400, str(error)) from None
         finally:
