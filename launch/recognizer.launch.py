@@ -128,7 +128,16 @@ def nodes(context):
             Node(executable="robot_face", name="robot_face", parameters=[params_file], **lasting)
         )
     if truth("web", value["web"]):
-        actions.append(Node(executable="web", name="web", parameters=[params_file], **common))
+        camera_topic = "/".join([*names[:1], value["image_topic"]])
+        actions.append(
+            Node(
+                executable="web",
+                name="web",
+                remappings=[("image", camera_topic)],  # read only while somebody is calibrated
+                parameters=[params_file, *given(value, text, "model", "image_transport")],
+                **common,
+            )
+        )
     if value["camera"] != "none":
         actions.append(
             Node(

@@ -27,8 +27,10 @@ RIGHTS = {
 NAMESPACE = "/policy"
 # What depends on the installation: the policy may allow it where it is missing.
 OPTIONAL = {"/face_emotion/detections", "/humans/faces/*"}
-# The folder of ROS's logs, which ROS itself would make; what only commands and the training call.
+# The folder of ROS's logs, which ROS itself would make; the null device; what only commands and
+# the training call.
 ALLOWED_TO_WRITE = {
+    ("cli.py", "open"),
     ("running.py", "makedirs"),
     ("model_manifest.py", "write_text"),
     ("network_description.py", "write_text"),

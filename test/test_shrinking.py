@@ -9,11 +9,11 @@ import pytest
 from expression_ros.recognition.shrinking import shrunk
 
 
-@pytest.mark.parametrize("width", [24, 47, 48, 49, 95, 96, 97, 333, 500])
-@pytest.mark.parametrize("side", [24, 48])
+@pytest.mark.parametrize(
+    ("width", "side"),
+    [*((w, 48) for w in (48, 49, 95, 96, 97, 333, 500)), *((w, 24) for w in (24, 47, 48, 96, 97))],
+)
 def test_a_photo_comes_out_as_in_one_step(astronaut, width, side):
-    if width < side:
-        pytest.skip("nothing to shrink")
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
     picture = cv2.resize(grey, (width, width + width % 3), interpolation=cv2.INTER_AREA)
     small = shrunk(picture, (side, side))

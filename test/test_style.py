@@ -29,8 +29,8 @@ ALLOWED = {
         "vocabulary", "resources",
     },
     "web": {
-        "web", "recognition", "mirroring", "nodes", "node_defaults", "frame_sources", "vocabulary",
-        "resources",
+        "web", "recognition", "mirroring", "personal", "nodes", "node_defaults", "frame_sources",
+        "vocabulary", "resources",
     },
 }  # fmt: skip
 # What folders outside of nodes may use of it: none imports ROS, but for the last two, which

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import cv2
@@ -15,13 +16,14 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_bench import wait_until
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32MultiArray, String
 from web_client import Client
 
 from expression_ros.mirroring.robot_commands import missing_types
 from expression_ros.mirroring.robot_table import available_robots, load_robot
-from expression_ros.nodes.image_messages import to_jpeg_message
+from expression_ros.nodes import web_calibration
+from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
 from expression_ros.nodes.mirror import Mirror
 from expression_ros.nodes.recognizer_outputs import scores_message
 from expression_ros.nodes.web import Web
@@ -29,6 +31,12 @@ from expression_ros.web.server import ServerError
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PICTURE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    """Keep the persons of whoever runs the tests out of it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
 
 
 @pytest.fixture
@@ -123,6 +131,39 @@ def test_a_small_overlay_is_passed_on_as_it_is_and_a_broken_one_is_survived(ros,
         sender.message = small
         body = wait_until(lambda: web.ask("/picture/overlay")[2], "a picture")
     assert body == bytes(small.data)
+
+
+def do(web, **wanted):
+    status, _, body = web.ask("/calibration", "POST", json.dumps(wanted).encode())
+    return status, json.loads(body)
+
+
+def test_the_camera_is_subscribed_only_while_somebody_is_calibrated(ros, node, web, astronaut):
+    message = to_image_message(astronaut, ros.node.get_clock().now().to_msg(), "camera")
+    camera = Repeating(ros, Image, "image_raw", message).publisher
+    assert web.state()["calibration"]["step"] == "idle"
+    with web.events():
+        assert do(web, do="start", name="ada")[0] == 200
+        wait_until(lambda: camera.get_subscription_count() == 1, "the subscription")
+        wait_until(lambda: web.state()["calibration"].get("taken"), "a clear picture")
+        assert do(web, do="cancel")[0] == 200
+    wait_until(lambda: camera.get_subscription_count() == 0, "the end of the subscription")
+    status, answer = do(web, do="use", name="nobody")
+    assert status == 409 and "nobody is called nobody" in answer["error"]
+
+
+def test_a_calibration_without_a_camera_says_so_and_what_to_do(ros, node, web, monkeypatch):
+    monkeypatch.setattr(web_calibration, "_SILENT_S", 0.5)
+    label = to_jpeg_message(np.zeros((48, 64, 3), np.uint8), ros.node.get_clock().now().to_msg(),
+                            "camera")  # fmt: skip
+    Repeating(ros, CompressedImage, "face_emotion/image/compressed", label, PICTURE)
+    wait_until(lambda: not web.state()["problem"], "the recognizer to be found")
+    with web.events():
+        assert do(web, do="start", name="ada")[0] == 200
+        problem = wait_until(lambda: web.state()["problem"], "the problem")
+        assert "no image on /image_raw" in problem and "start a camera" in problem
+        assert do(web, do="cancel")[0] == 200
+        wait_until(lambda: not web.state()["problem"], "the problem to be over")
 
 
 def test_a_missing_recognizer_is_told_with_the_remedy(ros, node, web):

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
 pytest.importorskip("playwright", reason="needs Playwright: pip install '.[browser]'")
 
+from obedient_person import ObedientPerson
 from playwright import sync_api as playwright
 
 from expression_ros.frame_sources import open_source
@@ -97,8 +98,7 @@ def test_person_robot_scores_and_diagnostics_are_shown(open_page):
     page = open_page(**DESKTOP)
     playwright.expect(page.locator("#expression")).to_have_text("smile", timeout=PATIENCE_MS)
     page.wait_for_selector("#robot:not([hidden])")
-    size = page.evaluate("[overlay.naturalWidth, robot.naturalWidth]")
-    assert size == [512, 320]
+    page.wait_for_function("() => overlay.naturalWidth === 512 && robot.naturalWidth === 320")
     row = page.get_by_role("row", name=re.compile("happiness"))
     share = float(re.search(r"(\d+) %", row.inner_text()).group(1))
     track, bar = (row.locator(s).bounding_box() for s in (".track", ".bar"))
@@ -277,6 +277,73 @@ def test_axe_finds_no_barrier(open_page, portrait, scheme):
     result = axe.Axe().run(page)
     assert result.violations_count == 0, result.generate_report()
     assert len(result.response["passes"]) > 20
+
+
+@pytest.fixture
+def asking(browser, clips, astronaut, tmp_path, monkeypatch):
+    """Return a page in front of somebody who shows what is asked for."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    person = ObedientPerson(clips / "single_face.mp4", astronaut)
+    session = VideoSession(lambda: person, "somebody")
+    person.asked = lambda: session.state.info()["calibration"].get("emotion", "")
+    session.start()
+    server = WebServer(session, port=0)
+    server.start()
+    context = browser.new_context(**PHONE)
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(server.address)
+    page.wait_for_selector("#overlay:not([hidden])")
+    yield page
+    context.close()
+    server.stop()
+    session.close()
+    assert not complaints
+
+
+def test_a_person_is_calibrated_with_the_keyboard(asking):
+    page, expect = asking, playwright.expect
+    answer = page.locator("#calibration-answer")
+    page.get_by_label("Name").fill("no name")
+    page.get_by_label("Name").press("Enter")
+    assert page.evaluate("document.querySelector('#calibration-name').validity.patternMismatch")
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Name").press("Enter")
+    question = page.locator("#calibration-question")
+    expect(question).to_contain_text("Show neutral: ", timeout=PATIENCE_MS)
+    expect(question).to_contain_text("(1 of 5)")
+    assert page.evaluate("document.activeElement.id") == "calibration-skip"
+    page.wait_for_function(
+        "() => document.querySelector('#calibration-example').naturalWidth === 320"
+    )
+    example = page.get_by_alt_text("A drawn face that shows neutral")
+    wide, inner = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert example.bounding_box()["width"] > 90 and wide <= inner
+    page.wait_for_function("() => document.querySelector('#calibration-progress').value > 2")
+    expect(page.locator("#calibration-taken")).to_contain_text(" of 10")
+    expect(question).to_contain_text("happiness", timeout=PATIENCE_MS)
+    expect(page.locator("#calibration-advice")).to_have_text(
+        "Please show your face to the camera, alone.", timeout=PATIENCE_MS
+    )
+    page.keyboard.press("Enter")  # skips
+    for emotion in ("sadness", "anger"):
+        expect(question).to_contain_text(emotion, timeout=PATIENCE_MS)
+        page.keyboard.press("Enter")
+    expect(answer).to_contain_text("ada is saved. From now on", timeout=PATIENCE_MS)
+    table = page.locator("#calibration-result")
+    expect(table.get_by_role("row", name=re.compile("^surprise 10 10 "))).to_be_visible()
+    expect(page.locator("#person-in-use")).to_have_text("Read as: ada")
+
+    page.locator("#choose-person").select_option("anybody")
+    page.get_by_role("button", name="Read as this person").press("Enter")
+    expect(page.locator("#person-in-use")).to_have_text("Read as: anybody")
+    page.locator("#choose-person").select_option("ada")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Forget").press("Enter")
+    expect(answer).to_have_text("ada is forgotten.", timeout=PATIENCE_MS)
+    expect(page.locator("#persons")).to_be_hidden()
 
 
 def test_a_lost_server_is_said_and_found_again(browser, session):

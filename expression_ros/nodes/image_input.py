@@ -10,6 +10,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
+DEFAULT_IMAGE_TOPIC = "image_raw"
+
 _LOOK_PERIOD_S = 0.25
 # The worker keeps only the newest frame; the middleware holds a few so that every dropped frame
 # passes through the callback and is counted.
@@ -20,6 +22,14 @@ _IMAGE_TYPES = {
 }
 # Pictures that this package's own nodes publish: no camera's.
 _OUR_PICTURES = ("/face_emotion/", "/robot_face/", "/humans/faces/")
+
+
+def image_topic_of(node: Node) -> str:
+    """Return the camera's topic: ``image`` where that is remapped, else the usual image_raw."""
+    remapped = node.resolve_topic_name("image")
+    if remapped != node.resolve_topic_name("image", only_expand=True):
+        return remapped
+    return node.resolve_topic_name(DEFAULT_IMAGE_TOPIC)
 
 
 class ImageInput:

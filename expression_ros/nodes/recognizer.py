@@ -14,7 +14,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from expression_ros.nodes.diagnostics import OK, publish_statuses
 from expression_ros.nodes.hri_outputs import HriOutputs, hri_available
 from expression_ros.nodes.image_conversion import ImageError, bgr_from_message, grey_from_message
-from expression_ros.nodes.image_input import ImageInput
+from expression_ros.nodes.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.latest_worker import LatestWorker
 from expression_ros.nodes.parameters import NodeParameters
 from expression_ros.nodes.recognizer_model import LoadedModel, model_status
@@ -26,7 +26,6 @@ from expression_ros.personal.chosen_classifier import chosen_classifier
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 
-DEFAULT_IMAGE_TOPIC = "image_raw"
 _LOG_PERIOD_S = 5.0
 _RUN_TIME_SETTINGS = (
     "redetect_interval", "smoothing", "switch_margin", "min_confidence", "primary", "primary_id",
@@ -100,7 +99,7 @@ class Recognizer(LifecycleNode):
         self._statistics = RecognizerStatistics(time.monotonic())
         self._worker = LatestWorker(self._read, self._read_failed, "recognition")
         self._input = ImageInput(
-            self, self._image_topic(), self.parameters["image_transport"], self._received
+            self, image_topic_of(self), self.parameters["image_transport"], self._received
         )
         self.get_logger().info(f"reading faces from {self._input.topic}")
         return result
@@ -162,13 +161,6 @@ class Recognizer(LifecycleNode):
             self._pipeline = None
         self._model = None
         self.parameters.lock_fixed(False)
-
-    def _image_topic(self) -> str:
-        """Return the camera's topic: ``image`` where that is remapped, else the usual image_raw."""
-        remapped = self.resolve_topic_name("image")
-        if remapped != self.resolve_topic_name("image", only_expand=True):
-            return remapped
-        return self.resolve_topic_name(DEFAULT_IMAGE_TOPIC)
 
     # Frames
 

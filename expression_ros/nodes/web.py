@@ -21,11 +21,15 @@ from std_msgs.msg import Float32MultiArray, String
 from expression_ros.mirroring.robot_table import Robot, available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles
 from expression_ros.nodes.image_conversion import bgr_from_message
+from expression_ros.nodes.image_input import image_topic_of
 from expression_ros.nodes.mirror_scores import scores_of
 from expression_ros.nodes.parameters import NodeParameters
 from expression_ros.nodes.running import run_node
+from expression_ros.nodes.web_calibration import CalibrationImages
 from expression_ros.nodes.web_diagnostics import ReportBook
 from expression_ros.nodes.web_parameters import WEB_PARAMETERS
+from expression_ros.personal.calibration import fisherfaces_of
+from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import MAX_WIDTH, Painter, jpeg_of, shrunk
 from expression_ros.web.server import WebServer
 from expression_ros.web.state import NOBODY, Person, WebState
@@ -41,6 +45,10 @@ _TICK_S = 0.1  # how soon the overlay is asked for when somebody looks, or let g
 _REPORT_S = 1.0
 _NOBODY_S = 1.0  # without a label after which nobody is there
 _ANSWER_S = 3.0  # that the mirror may take to answer
+_HOW_TO_USE = (
+    "The recognizer reads as adapted when it is started with person:={name}: "
+    "ros2 launch expression_ros recognizer.launch.py person:={name}"
+)
 
 
 class Web(Node):
@@ -58,6 +66,7 @@ class Web(Node):
         super().__init__("web", **kwargs)
         self._server: WebServer | None = None
         self._painter: Painter | None = None
+        self._calibration_images: CalibrationImages | None = None
         try:
             self._set_up()
         except Exception:
@@ -102,6 +111,13 @@ class Web(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a page has nothing to do with bag time
         self.create_timer(_TICK_S, self._tick, clock=steady)
         self.create_timer(_REPORT_S, self._report, clock=steady)
+        model = values["model"]
+        self.calibration = PageCalibration(
+            self.state, lambda: fisherfaces_of(model), how_to_use=_HOW_TO_USE
+        )
+        self._calibration_images = CalibrationImages(
+            self, self.calibration, image_topic_of(self), values["image_transport"]
+        )
         names = [name.strip() for name in values["allowed_hosts"].split(",") if name.strip()]
         self._server = WebServer(self, values["host"], values["port"], names)
         self._server.start()
@@ -118,6 +134,9 @@ class Web(Node):
         """Stop serving. May be called again."""
         if self._server is not None:
             self._server.stop()
+        if self._calibration_images is not None:
+            self._calibration_images.close()
+            self.calibration.close()
         if self._painter is not None:
             self._painter.stop()
 
@@ -165,6 +184,8 @@ class Web(Node):
     def _tick(self) -> None:
         self._follow_watchers()
         self._send_choices()
+        assert self._calibration_images is not None
+        self._calibration_images.follow()
         if time.monotonic() - self._label_at > _NOBODY_S:
             self.state.person_seen(NOBODY)
 
@@ -217,7 +238,8 @@ class Web(Node):
         problem = ""
         if not self.count_publishers(self._overlay_topic):
             problem = f"no recognizer publishes {self._overlay_topic}; start one, or remap it here"
-        self.state.told(problem=problem)
+        assert self._calibration_images is not None
+        self.state.told(problem=problem or self._calibration_images.problem)
         self.state.diagnosed(self._reports.diagnostics(now))
         mirror = self._reports.mirror_values(now)
         if not mirror:

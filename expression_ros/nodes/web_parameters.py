@@ -17,4 +17,18 @@ WEB_PARAMETERS = (
         run_time=False,
     ),
     P("mirror", "mirror", "Name of the mirror that the page shows and sets.", run_time=False),
+    P(
+        "model",
+        "",
+        "Folder with the Fisherfaces that a calibration on the page adapts, the recognizer's; "
+        "empty for the shipped ones.",
+        run_time=False,
+    ),
+    P(
+        "image_transport",
+        "raw",
+        "What a calibration on the page reads of the camera: raw images, or compressed ones.",
+        choices=("raw", "compressed"),
+        run_time=False,
+    ),
 )

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from expression_ros.frame_sources import FrameSource, open_source
-from expression_ros.personal.calibration import Calibration, report
+from expression_ros.personal.calibration import Calibration, fisherfaces_of, report
 from expression_ros.personal.person import (
     PersonError,
     checked_name,
@@ -21,27 +21,18 @@ from expression_ros.personal.person import (
     load_person,
     person_names,
 )
+from expression_ros.personal.questions import (
+    EMOTIONS,
+    FRAMES,
+    HINTS,
+    PATIENCE_S,
+    asked_emotions,
+)
 from expression_ros.personal.segments import between, parsed_segments
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
-from expression_ros.recognition.models import load_classifier
-from expression_ros.vocabulary import canonical_label
 
 if TYPE_CHECKING:
     from expression_ros.viewing.question_window import QuestionWindow
-
-_EMOTIONS = "neutral,happiness,surprise,sadness,anger"
-_HINTS = {
-    "neutral": "look as you do when you read",
-    "happiness": "smile with mouth and eyes",
-    "surprise": "raise your brows and open your mouth",
-    "sadness": "pull the inner ends of your brows up and the corners of your mouth down",
-    "anger": "draw your brows together and press your lips",
-    "disgust": "wrinkle your nose",
-    "fear": "raise your brows, open your eyes wide, stretch your lips",
-    "contempt": "lift one corner of your mouth",
-}
-_PATIENCE_S = 20.0  # per emotion, before what was taken has to do
 
 
 def add_calibrate_parser(subparsers: Any) -> None:
@@ -65,9 +56,9 @@ def add_calibrate_parser(subparsers: Any) -> None:
     parser.add_argument("--segments", metavar="TEXT",
                         help="what is shown when in the video, in seconds: "
                         "'neutral 0-4, happiness 5-9'")  # fmt: skip
-    parser.add_argument("--emotions", default=_EMOTIONS, metavar="A,B,...",
+    parser.add_argument("--emotions", default=",".join(EMOTIONS), metavar="A,B,...",
                         help="what is asked for, in this order (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--frames", type=int, default=10, metavar="N",
+    parser.add_argument("--frames", type=int, default=FRAMES, metavar="N",
                         help="clear frames of each emotion (default: %(default)s)")  # fmt: skip
     parser.add_argument("--add", action="store_true",
                         help="a further session of somebody who is known: another day, another "
@@ -96,11 +87,11 @@ def _calibrate(args: argparse.Namespace) -> int:
             f"{args.name} is known already; add a session with --add, or forget the old ones with "
             "--delete"
         )
-    ensemble = load_classifier("fisherfaces", args.model)
-    assert isinstance(ensemble, FisherfaceEnsemble)
-    calibration = Calibration(ensemble, args.keep_images)
+    calibration = Calibration(fisherfaces_of(args.model), args.keep_images)
     session = calibration.add_person(load_person(args.name)) if args.add else 0
     _collect(args, calibration, session)
+    for emotion, count in calibration.leave_out_scarce().items():
+        print(f"{emotion} is left out: {count} clear faces are too few to learn from")
     result = calibration.fit()
     print(report(result))
     path = calibration.save(args.name, result)
@@ -110,7 +101,7 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 
 def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -> None:
-    emotions = _asked(args.emotions, calibration.ensemble.labels)
+    emotions = asked_emotions(args.emotions, calibration.ensemble.labels)
     if args.faces is not None:
         _from_pictures(args.faces, calibration, session)
     elif args.video is not None:
@@ -140,14 +131,6 @@ def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -
         raise PersonError("where from? --camera 0, --topic /image_raw, --video FILE or --faces DIR")
 
 
-def _asked(text: str, labels: Sequence[str]) -> list[str]:
-    emotions = [canonical_label(name) for name in filter(str.strip, text.split(","))]
-    if unknown := [emotion for emotion in emotions if emotion not in labels]:
-        said = ", ".join(labels)
-        raise PersonError(f"this model cannot say {', '.join(unknown)}; it says {said}")
-    return list(dict.fromkeys(emotions))
-
-
 def _ask_for_each(
     emotions: Sequence[str],
     frames: Iterator[tuple[np.ndarray, float]],
@@ -158,11 +141,11 @@ def _ask_for_each(
     detector = FaceDetector("single")
     window = _window()
     for emotion in emotions:
-        print(f"Show {emotion}: {_HINTS[emotion]}.", flush=True)
+        print(f"Show {emotion}: {HINTS[emotion]}.", flush=True)
         taken = [0]
         shown = frames
         if window is not None:
-            window.ask(emotion, _HINTS[emotion], most)
+            window.ask(emotion, HINTS[emotion], most)
             shown = window.watched(frames, taken)
         count = calibration.collect(
             emotion, _patiently(shown), most, session, detector, partial(_count, taken, most)
@@ -197,7 +180,7 @@ def _patiently(
     for grey, stamp in frames:
         begin = stamp if begin is None else begin
         yield grey, stamp
-        if stamp - begin > _PATIENCE_S:
+        if stamp - begin > PATIENCE_S:
             return
 
 
@@ -214,7 +197,7 @@ def _from_pictures(folder: Path, calibration: Calibration, session: int) -> None
         raise PersonError(f"{folder}: no such folder")
     detector = FaceDetector("single", 0.06)
     for emotion_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
-        emotion = _asked(emotion_folder.name, calibration.ensemble.labels)[0]
+        emotion = asked_emotions(emotion_folder.name, calibration.ensemble.labels)[0]
         count, passed = 0, 0
         for path in sorted(emotion_folder.iterdir()):
             try:

@@ -11,12 +11,13 @@ import numpy as np
 
 from expression_ros.personal.adapted_vote import ProjectedVote, check_fits, descriptor_digest
 from expression_ros.personal.clear_frames import ClearFrames
-from expression_ros.personal.fitting import STRENGTH, Fit, fit
+from expression_ros.personal.fitting import MIN_FACES, STRENGTH, Fit, fit
 from expression_ros.personal.person import Person, PersonError, save_person
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import prepare_face
-from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
+from expression_ros.recognition.models import load_classifier
 
 Frames = Iterable[tuple[np.ndarray, float]]  # (H, W) uint8 grey, stamp in seconds
 
@@ -95,6 +96,20 @@ class Calibration:
             if not cv2.imwrite(str(folder / name), cut):
                 raise PersonError(f"{folder / name} cannot be written")
 
+    def leave_out_scarce(self) -> dict[str, int]:
+        """Forget the emotions of which too few faces were taken to learn from.
+
+        Returns:
+            How many there were of each of these.
+        """
+        counts = {label: self.labels.count(label) for label in dict.fromkeys(self.labels)}
+        scarce = {label: count for label, count in counts.items() if count < MIN_FACES}
+        keep = [k for k, label in enumerate(self.labels) if label not in scarce]
+        self.vectors = [self.vectors[k] for k in keep]
+        self.labels = [self.labels[k] for k in keep]
+        self.sessions = [self.sessions[k] for k in keep]
+        return scarce
+
     def fit(self) -> Fit:
         """Measure whether adapting helps; PersonError if there are too few faces."""
         if not self.vectors:
@@ -125,6 +140,17 @@ class Calibration:
             STRENGTH,
         )
         return save_person(person, folder)
+
+
+def fisherfaces_of(model: str | Path = "") -> FisherfaceEnsemble:
+    """Return the Fisherfaces of a folder, the shipped ones where none is named.
+
+    Raises:
+        ValueError: they are missing or corrupt.
+    """
+    ensemble = load_classifier(KIND, model)
+    assert isinstance(ensemble, FisherfaceEnsemble)
+    return ensemble
 
 
 def report(result: Fit) -> str:

@@ -26,10 +26,12 @@ class ClearFrames:
     Attributes:
         detector: finds the faces.
         refused: how many frames were not taken, by reason.
+        reason: why the last frame was not taken; empty if it was.
     """
 
     detector: FaceDetector
     refused: Counter[str] = field(default_factory=Counter)
+    reason: str = ""
     _face: Detection | None = None
     _asked_at: float | None = None
     _taken_at: float | None = None
@@ -45,9 +47,9 @@ class ClearFrames:
         if self._asked_at is None:
             self._asked_at = stamp
         before, self._face = self._face, self._find(grey)
-        reason = self._reason_against(grey, before, stamp)
-        if reason:
-            self.refused[reason] += 1
+        self.reason = self._reason_against(grey, before, stamp)
+        if self.reason:
+            self.refused[self.reason] += 1
             return None
         assert self._face is not None
         self._taken_at = stamp
@@ -59,9 +61,7 @@ class ClearFrames:
         found = self.detector.search_frame(grey)
         return found[0] if len(found) == 1 else None
 
-    def _reason_against(
-        self, grey: np.ndarray, before: Detection | None, stamp: float
-    ) -> str | None:
+    def _reason_against(self, grey: np.ndarray, before: Detection | None, stamp: float) -> str:
         if self._face is None:
             return "no single face"
         box = self._face.box
@@ -78,7 +78,7 @@ class ClearFrames:
             return "moving"
         if sharpness < _SHARP_SHARE * float(np.median(self._sharpness)):
             return "blurred"
-        return None
+        return ""
 
 
 def _sharpness(grey: np.ndarray, box: Box) -> float:

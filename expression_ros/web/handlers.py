@@ -19,6 +19,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler, stream_request_body
 
 from expression_ros.web.guard import SECURITY_HEADERS, is_known_host, is_same_origin
+from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.photo_reading import MAX_PHOTO_BYTES, PhotoReader
 from expression_ros.web.state import PICTURES, WebState
 
@@ -36,6 +37,7 @@ class Session(Protocol):
     """Where the page's content comes from: a video here, or the topics of nodes."""
 
     state: WebState
+    calibration: PageCalibration
 
     def choose(self, robot: str, style: str) -> Future[str]:
         """Set robot and style; the future's text says why not, empty if done. Never waits."""

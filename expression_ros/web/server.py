@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -21,6 +21,7 @@ except ImportError:
         "the page needs Tornado: sudo apt install python3-tornado, or pip install tornado"
     ) from None
 
+from expression_ros.web.calibration_handlers import calibration_routes
 from expression_ros.web.guard import is_loopback, known_names
 from expression_ros.web.handlers import Context, Handler, Session, routes
 
@@ -47,7 +48,6 @@ class WebServer:
         host: address or name to bind to.
         port: 0 for any that is free.
         allowed_hosts: names besides its own under which the page may be called.
-        more_routes: returns further routes for the shared context.
 
     Attributes:
         address: of the page, once started.
@@ -59,12 +59,10 @@ class WebServer:
         host: str = DEFAULT_HOST,
         port: int = DEFAULT_PORT,
         allowed_hosts: Iterable[str] = (),
-        more_routes: Callable[[Context], list[Any]] = lambda context: [],
     ):
         self._host = host
         self._port = port
         self._context = Context(session, known_names(host, allowed_hosts))
-        self._more_routes = more_routes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
@@ -115,7 +113,7 @@ class WebServer:
         logging.getLogger("tornado.general").setLevel(logging.ERROR)
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         application = Application(
-            [*self._more_routes(self._context), *routes(self._context)],
+            [*calibration_routes(self._context), *routes(self._context)],
             default_handler_class=_NotFound,
             default_handler_args={"context": self._context},
         )

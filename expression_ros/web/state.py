@@ -81,6 +81,7 @@ class WebState:
             "robots": list(robots),
             "styles": list(styles),
             "diagnostics": [],
+            "calibration": None,
             "labels": list(EMOTIONS),
             "colours": {label: _css(colour) for label, colour in COLOURS.items()},
         }
@@ -131,7 +132,8 @@ class WebState:
                 self._frame_number += 1
 
     def told(self, **changes: Any) -> None:
-        """Take what changes rarely: source, or problem (a sentence; empty when all is well)."""
+        """Take what changes rarely: source, problem (a sentence; empty when all is well), or
+        calibration (see PageCalibration)."""
         with self._lock:
             if any(self._info[key] != value for key, value in changes.items()):
                 self._info.update(changes)

@@ -19,10 +19,13 @@ from expression_ros.frame_sources import FrameSource, PlaybackSchedule, SourceEr
 from expression_ros.mirroring.robot_table import available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles, load_style
 from expression_ros.node_defaults import behaviour_as_node, recognizer_as_node
-from expression_ros.recognition.fisherfaces import KIND
-from expression_ros.recognition.models import load_classifier
+from expression_ros.personal.adapted_vote import adapted
+from expression_ros.personal.calibration import fisherfaces_of
+from expression_ros.personal.person import load_person
+from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.overlay_privacy import NONE
 from expression_ros.recognition.pipeline import FrameReading
+from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import Painter, overlay_jpeg
 from expression_ros.web.state import ERROR, NOBODY, OK, WARNING, Diagnostic, Person, WebState
 
@@ -44,13 +47,15 @@ class VideoSession:
         robot, style: as the mirror's parameters of those names.
         loop: start a file again at its end.
         privacy: what the overlay hides; see with_privacy.
+        person: whom to adapt to, a name from ``expression-ros calibrate``; empty for nobody.
         tell: called with one line when the source cannot be read, and when it can again.
 
     Attributes:
         state: for the page.
+        calibration: of whoever is before the camera.
 
     Raises:
-        ValueError: the robot, the style or the models cannot be loaded.
+        ValueError: the robot, the style, the person or the models cannot be loaded.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class VideoSession:
         style: str = "mirror",
         loop: bool = False,
         privacy: str = NONE,
+        person: str = "",
         tell: Callable[[str], None] = lambda line: None,
     ):
         self._open = open_frames
@@ -70,7 +76,9 @@ class VideoSession:
         self._tell = tell
         self._robot = load_robot(robot)
         self._behaviour = behaviour_as_node(self._robot, load_style(style))
-        self._pipeline = recognizer_as_node(load_classifier(KIND))
+        self._ensemble = fisherfaces_of()
+        self._next_classifier: Classifier | None = None  # to be taken at the next frame
+        self._pipeline = recognizer_as_node(self._adapted_to(person))
         self.frame_times: deque[float] = deque(maxlen=_FRAMES)  # s, from frame to published result
         self._frames = 0
         self._frames_reported = 0
@@ -82,6 +90,9 @@ class VideoSession:
         self.state = WebState(description, available_robots(), available_styles())
         self.state.robot_shows(name=robot, style=style, expression=self._behaviour.expression)
         self._painter = Painter(self.state)
+        self.calibration = PageCalibration(
+            self.state, lambda: self._ensemble, self._read_as, in_use=person
+        )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recognition", daemon=True)
 
@@ -94,6 +105,7 @@ class VideoSession:
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
+        self.calibration.close()
         self._painter.stop()
         self._pipeline.close()
 
@@ -117,6 +129,12 @@ class VideoSession:
         except ValueError as error:
             answer.set_result(str(error))
         return answer
+
+    def _adapted_to(self, person: str) -> Classifier:
+        return adapted(self._ensemble, load_person(person)) if person else self._ensemble
+
+    def _read_as(self, person: str) -> None:
+        self._next_classifier = self._adapted_to(person)
 
     # In the reading thread
 
@@ -167,7 +185,11 @@ class VideoSession:
     def _read(self, frame: np.ndarray) -> None:
         begin = time.perf_counter()
         now = time.monotonic()
-        reading = self._pipeline.read(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), now)
+        if self._next_classifier is not None:
+            self._pipeline.classifier, self._next_classifier = self._next_classifier, None
+            self._pipeline.reset()  # or a face that does not move would keep its label
+        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        reading = self._pipeline.read(grey, now)
         self._mirror(reading, now)
         self.state.person_seen(person_of(reading), now)
         note = f"{self._rate:.0f} fps"
@@ -175,6 +197,7 @@ class VideoSession:
         self._faces = len(reading.faces)
         self._frames += 1
         self.frame_times.append(time.perf_counter() - begin)
+        self.calibration.offer(grey, now)
         self._report(now)
 
     def _mirror(self, reading: FrameReading | None, now: float) -> None:

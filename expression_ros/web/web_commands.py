@@ -32,6 +32,7 @@ def add_web_parser(commands: Any) -> None:
     parser.add_argument(
         "--privacy", choices=PRIVACY_CHOICES, help="what the overlay hides (default: none)"
     )
+    parser.add_argument("--person", help="whom to adapt to, a name from expression-ros calibrate")
     parser.add_argument(
         "--host", default="127.0.0.1",
         help="address to serve on; 0.0.0.0 lets the whole network see it (default: %(default)s)",
@@ -67,6 +68,7 @@ def _web(args: argparse.Namespace) -> int:
         style=args.style or "mirror",
         loop=args.loop,
         privacy=args.privacy or NONE,
+        person=args.person or "",
         tell=lambda line: print(f"expression-ros: {line}", file=sys.stderr, flush=True),
     )
     server = WebServer(session, args.host, args.port, args.allow_host)
@@ -85,7 +87,7 @@ def _web(args: argparse.Namespace) -> int:
 
 def _show_nodes(args: argparse.Namespace) -> int:
     """Serve the page of the nodes that run, as the node ``web`` does."""
-    for name in ("robot", "style", "loop", "privacy"):
+    for name in ("robot", "style", "loop", "privacy", "person"):
         if getattr(args, name):
             raise ValueError(
                 f"--{name} goes with --camera or --video; of running nodes it is set on the page, "

@@ -1,5 +1,6 @@
 // The page: listens to /events, shows what comes, fetches pictures when there are new ones.
 
+import { CalibrationDialogue } from "./calibration.js";
 import { LastMinute } from "./last_minute.js";
 import { PhotoReading } from "./photo.js";
 
@@ -63,6 +64,7 @@ const overlay = new Picture("overlay", at("overlay-missing"));
 const robot = new Picture("robot", at("robot-missing"));
 const minute = new LastMinute(at("minute"));
 const photo = new PhotoReading();
+const calibration = new CalibrationDialogue();
 
 let frame = null;
 let info = null;
@@ -158,6 +160,7 @@ function showInfo(data) {
     chosen = "";
   }
   showDiagnostics(info.diagnostics);
+  if (info.calibration) calibration.show(info.calibration);
 }
 
 function fill(select, names) {

@@ -1,0 +1,93 @@
+"""A calibration as a dialogue that is driven by the frames themselves: nobody waits for anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from expression_ros.personal.calibration import Calibration
+from expression_ros.personal.clear_frames import ClearFrames
+from expression_ros.personal.questions import FRAMES, HINTS, PATIENCE_S
+from expression_ros.recognition.detection import FaceDetector
+
+# What a person can do about a frame that was not taken; the other reasons pass by themselves.
+_ADVICE = {
+    "no single face": "show your face to the camera, alone",
+    "too far away": "come closer",
+    "moving": "hold still",
+    "blurred": "hold still, in good light",
+}
+
+
+class Dialogue:
+    """Asks for each emotion in turn and takes the clear frames.
+
+    Args:
+        calibration: takes the faces.
+        emotions: what is asked for, in this order; at least one.
+        frames: clear frames of each, after which the next emotion is asked for.
+        session: the number of this sitting.
+
+    Attributes:
+        emotions: as given.
+        frames: as given.
+        number: how many emotions have been asked for before this one.
+        taken: clear frames of this emotion so far.
+        advice: what the person could do better at this moment; empty if all is well.
+    """
+
+    def __init__(
+        self,
+        calibration: Calibration,
+        emotions: Sequence[str],
+        frames: int = FRAMES,
+        session: int = 0,
+    ) -> None:
+        self.emotions = tuple(emotions)
+        self.frames = frames
+        self.number = 0
+        self.taken = 0
+        self.advice = ""
+        self._calibration = calibration
+        self._session = session
+        self._detector = FaceDetector("single")
+        self._chooser = ClearFrames(self._detector)
+        self._asked_at: float | None = None
+
+    @property
+    def emotion(self) -> str:
+        """What is asked for now; empty when all has been asked for."""
+        return self.emotions[self.number] if self.number < len(self.emotions) else ""
+
+    @property
+    def hint(self) -> str:
+        """How to show it."""
+        return HINTS.get(self.emotion, "")
+
+    def offer(self, grey: np.ndarray, stamp: float) -> None:
+        """Look at a frame, and take it if it is clear; when there are enough, ask on.
+
+        Args:
+            grey: (H, W) uint8.
+            stamp: in seconds, never smaller than that of the frame before.
+        """
+        if not self.emotion:
+            return
+        if self._asked_at is None:
+            self._asked_at = stamp
+        box = self._chooser.offer(grey, stamp)
+        self.advice = _ADVICE.get(self._chooser.reason, "")
+        if box is not None:
+            self._calibration.take(self.emotion, grey, box, self._session)
+            self.taken += 1
+        if self.taken >= self.frames or stamp - self._asked_at > PATIENCE_S:
+            self.skip()
+
+    def skip(self) -> None:
+        """Ask for the next emotion; what was taken of this one stays."""
+        if self.emotion:
+            self._calibration.refused[self.emotion] = dict(self._chooser.refused)
+            self.number += 1
+        self.taken, self.advice, self._asked_at = 0, "", None
+        self._chooser = ClearFrames(self._detector)
