@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -457,3 +459,37 @@ def _quiet_opencv() -> Iterator[None]:
         yield
     finally:
         set_level(before)
+
+
+def frames_in_time(
+    source: FrameSource, stopping: threading.Event, loop: bool = False
+) -> Iterator[Frame]:
+    """Yield the frames of a webcam as they come, those of a file when they are due.
+
+    What is late is passed over, so that the speed stays true. Ends with the file, with the webcam,
+    or when it is asked to.
+
+    Args:
+        source: what to read.
+        stopping: set by whoever wants no more.
+        loop: begin a file again at its end; not one without a single frame.
+
+    Raises:
+        SourceError: the file is no longer what it was at opening.
+    """
+    schedule = None if source.is_live else PlaybackSchedule(source.frame_rate, time.monotonic())
+    while not stopping.is_set():
+        if schedule is not None:
+            stopping.wait(max(0.0, schedule.due - time.monotonic()))
+            for _ in range(schedule.frames_late(time.monotonic())):
+                schedule.advance()
+                source.grab()
+            schedule.advance()
+        frame = source.read()
+        if frame is not None:
+            yield frame
+        elif loop and schedule is not None and source.position:
+            source.rewind()
+            schedule.restart(time.monotonic())
+        else:
+            return

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from expression_ros.frame_sources import (
     RateLimit,
     SourceError,
     Webcam,
+    frames_in_time,
     is_webcam,
     open_source,
 )
@@ -408,3 +412,43 @@ def test_rate_limit_that_is_raised_or_lifted_takes_effect_at_once():
 def test_sequence_description_counts(tmp_path):
     paths = [write_image(tmp_path / f"{index}.png", index) for index in range(3)]
     assert ImageSequence(paths, "folder x").description == "folder x (3 images)"
+
+
+@pytest.fixture
+def hundred(tmp_path):
+    """A folder of a hundred images of one grey level each, the number of the image."""
+    for k in range(100):
+        cv2.imwrite(str(tmp_path / f"{k:03d}.png"), np.full((8, 8, 3), k, np.uint8))
+    return lambda rate: open_source(str(tmp_path), frame_rate=rate)
+
+
+def numbers(frames):
+    for frame in frames:
+        yield int(frame[0, 0, 0])
+
+
+def test_a_file_is_played_in_time_and_what_is_late_is_passed_over(hundred):
+    begin, seen = time.monotonic(), []
+    for number in numbers(frames_in_time(hundred(200.0), threading.Event())):
+        seen.append(number)
+        if len(seen) == 5:
+            time.sleep(0.2)  # as long as 40 frames take
+    took = time.monotonic() - begin
+    assert seen == sorted(set(seen))
+    assert seen[5] - seen[4] >= 40  # the speed stays true
+    assert took >= seen[-1] / 200.0
+
+
+def test_a_file_begins_again_where_that_is_wanted_and_ends_when_asked_to(hundred):
+    stopping, seen = threading.Event(), []
+    for number in numbers(frames_in_time(hundred(480.0), stopping, loop=True)):
+        seen.append(number)
+        if sum(later < sooner for sooner, later in pairwise(seen)) == 2:
+            stopping.set()
+    assert stopping.is_set()
+
+
+def test_a_webcam_is_read_as_it_comes_until_it_ends(monkeypatch, hundred):
+    source = hundred(1.0)
+    source.is_live = True
+    assert list(numbers(frames_in_time(source, threading.Event(), loop=True))) == list(range(100))

@@ -8,13 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from expression_ros.frame_sources import FrameSource, PlaybackSchedule, SourceError
+from expression_ros.frame_sources import FrameSource, SourceError, frames_in_time
 from expression_ros.mirroring.behaviour import MirrorBehaviour
 from expression_ros.recognition.landmarks import LandmarkFinder
 from expression_ros.recognition.pipeline import ExpressionRecognizer, FrameReading
@@ -106,7 +105,7 @@ class LiveSession:
 
     def _run(self) -> None:
         try:
-            for image in self._frames():
+            for image in frames_in_time(self._source, self._stopping):
                 self._newest = self._read(image)
             if self._source.is_live and not self._stopping.is_set():
                 raise SourceError(
@@ -116,21 +115,6 @@ class LiveSession:
             self._has_ended = True
         except Exception as error:  # of this thread, told by the one that looks
             self._error = error
-
-    def _frames(self) -> Iterator[np.ndarray]:
-        source = self._source
-        schedule = None if source.is_live else PlaybackSchedule(source.frame_rate, time.monotonic())
-        while not self._stopping.is_set():
-            if schedule is not None:
-                self._stopping.wait(max(0.0, schedule.due - time.monotonic()))
-                for _ in range(schedule.frames_late(time.monotonic())):
-                    schedule.advance()
-                    source.grab()
-                schedule.advance()
-            image = source.read()
-            if image is None:
-                return
-            yield image
 
     def _read(self, image: np.ndarray) -> LiveFrame:
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 import cv2
 import numpy as np
 
-from expression_ros.frame_sources import FrameSource, PlaybackSchedule, SourceError
+from expression_ros.frame_sources import FrameSource, SourceError, frames_in_time
 from expression_ros.mirroring.robot_table import available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles, load_style
 from expression_ros.node_defaults import behaviour_as_node, recognizer_as_node
@@ -162,25 +162,12 @@ class VideoSession:
 
     def _play(self, source: FrameSource) -> None:
         """Read the source to its end, or for ever."""
-        schedule = None if source.is_live else PlaybackSchedule(source.frame_rate, time.monotonic())
-        while not self._stopping.is_set():
-            if schedule is not None:
-                self._stopping.wait(max(0.0, schedule.due - time.monotonic()))
-                for _ in range(schedule.frames_late(time.monotonic())):
-                    schedule.advance()
-                    source.grab()
-                schedule.advance()
-            frame = source.read()
-            if frame is not None:
-                self._read(frame)
-            elif self._loop and schedule is not None and source.position:
-                source.rewind()
-                schedule.restart(time.monotonic())
-            else:
-                gone = "gives no more pictures; it is tried again until it does"
-                ended = "has ended; start expression-ros web again, or with --loop, to see more"
-                self._fail(f"{source.description} {gone if source.is_live else ended}")
-                return
+        for frame in frames_in_time(source, self._stopping, self._loop):
+            self._read(frame)
+        if not self._stopping.is_set():
+            gone = "gives no more pictures; it is tried again until it does"
+            ended = "has ended; start expression-ros web again, or with --loop, to see more"
+            self._fail(f"{source.description} {gone if source.is_live else ended}")
 
     def _read(self, frame: np.ndarray) -> None:
         begin = time.perf_counter()
