@@ -88,7 +88,8 @@ endif
 		--portraits "$(DATA)/london.zip"
 	@$(PYTHON) -m expression_ros.cli train fisherfaces --data "$(DATA)/fer2013.npz" \
 		--region upper --output models/fisherfaces_upper --portraits "$(DATA)/london.zip"
-	@$(PYTHON) -m expression_ros.cli train mouth-cover --data "$(DATA)/fer2013.npz"
+	@$(PYTHON) -m expression_ros.cli train mouth-cover --data "$(DATA)/fer2013.npz" \
+		--portraits "$(DATA)/london.zip"
 	@$(PYTHON) tools/compare_classifiers.py --data "$(DATA)"
 
 clean:

@@ -39,7 +39,7 @@ from expression_ros.training.faces import (
 )
 from expression_ros.training.fisherface_settings import ENSEMBLES, FisherfaceSettings
 from expression_ros.training.held_out import LIST_NAME, held_out_mask
-from expression_ros.training.image_archives import load_cropped_archive, pictures_of_archive
+from expression_ros.training.image_archives import load_cropped_archive
 from expression_ros.training.model_card import (
     RIGHT_ENOUGH,
     FaceScores,
@@ -47,6 +47,7 @@ from expression_ros.training.model_card import (
     PortraitScore,
     write_model_card,
 )
+from expression_ros.training.portraits import portraits_of
 from expression_ros.training.progress import with_progress
 from expression_ros.vocabulary import EMOTIONS
 
@@ -282,20 +283,11 @@ def scores_on_faces(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores:
 
 def _scores_on_portraits(ensemble: FisherfaceEnsemble, path: Path | None) -> PortraitScore | None:
     """Return the scores on pictures with one face each, found by the cascades."""
-    from expression_ros.recognition.detection import FaceDetector
-
     if path is None:
         return None
-    detector = FaceDetector(selection="single")
-    truth, said, count = [], [], 0
-    for label, picture in with_progress(pictures_of_archive(path), f"reading {path.name}"):
-        count += 1
-        found = detector.search_frame(picture)
-        if len(found) == 1:
-            truth.append(label)
-            said.append(ensemble.read(picture, found[0].box))
-    if not truth:
-        raise DataError(f"{path}: no face was found in {count} pictures")
+    portraits, count = portraits_of(path)
+    truth = [label for label, _, _ in portraits]
+    said = [ensemble.read(picture, box) for _, picture, box in portraits]
     labels = _all_labels(ensemble, np.array(truth))
     scores = evaluate(truth, [p.label for p in said], labels)
     return PortraitScore(path.name, count, len(truth), scores)

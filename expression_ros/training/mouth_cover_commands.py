@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from expression_ros.recognition.face_preparation import prepare_face
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import read_manifest, write_manifest
 from expression_ros.recognition.models import load_classifier
@@ -17,6 +19,7 @@ from expression_ros.recognition.regional_vote import AUTO, REGIONS, regional
 from expression_ros.training.classifier_data import load_labelled_faces, naming_files
 from expression_ros.training.faces import FaceSet
 from expression_ros.training.mouth_cover import COVERS, cover_by_turns, fit_mouth_cover
+from expression_ros.training.portraits import portraits_of
 from expression_ros.training.progress import with_progress
 
 _FACES = 8000  # of the training faces; more do not change the rule
@@ -37,6 +40,8 @@ def add_mouth_cover_parser(subparsers: Any) -> None:
                         help="the upper face's models (default: %(default)s)")  # fmt: skip
     parser.add_argument("--model", default="", metavar="DIR",
                         help="the whole face's models (default: the shipped ones)")  # fmt: skip
+    parser.add_argument("--portraits", type=Path, metavar="ZIP",
+                        help="also measure on whole portraits, a folder per label")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="same seed, same rule")
     parser.set_defaults(func=naming_files(_train))
 
@@ -55,7 +60,11 @@ def _train(arguments: argparse.Namespace) -> int:
     manifest = read_manifest(arguments.output)
     entry = {"mouth_cover": {"path": FILE_NAME, "sha256": digest}}
     write_manifest(arguments.output, replace(manifest, settings={**manifest.settings, **entry}))
-    text = _measured(whole, arguments.output, test, rng)
+    sets = [(f"the test faces of {arguments.data.name}", test)]
+    if arguments.portraits:
+        faces = _portraits(arguments.portraits, whole)
+        sets.append((f"whole portraits, {arguments.portraits.name}", faces))
+    text = _page([_measured(whole, arguments.output, *one, rng) for one in sets])
     (arguments.output / _CARD).write_text(text, encoding="utf-8")
     print(text)
     return 0
@@ -67,10 +76,36 @@ def _described(whole: FisherfaceEnsemble, faces: np.ndarray, what: str) -> np.nd
     )
 
 
+def _portraits(path: Path, whole: FisherfaceEnsemble) -> FaceSet:
+    portraits, _ = portraits_of(path)
+    faces = [prepare_face(picture, box, whole.face) for _, picture, box in portraits]
+    return FaceSet(np.stack(faces), np.array([label for label, _, _ in portraits]))
+
+
+@dataclass(frozen=True)
+class _Worth:
+    """What the regions are worth on one set of faces.
+
+    Attributes:
+        name: of the set.
+        count: of faces.
+        rows: of each region: its name, the share of open and of covered faces it reads right, and
+            that of each kind of cover.
+        told: share of the open and of the covered faces that are taken for covered.
+        threshold: of the probability.
+    """
+
+    name: str
+    count: int
+    rows: list[tuple[str, float, float, list[float]]]
+    told: dict[str, float]
+    threshold: float
+
+
 def _measured(
-    whole: FisherfaceEnsemble, folder: Path, test: FaceSet, rng: np.random.Generator
-) -> str:
-    """Return the card: how each region reads open and covered faces of the test set."""
+    whole: FisherfaceEnsemble, folder: Path, name: str, test: FaceSet, rng: np.random.Generator
+) -> _Worth:
+    """Measure how each region reads open and covered faces."""
     pictures = {"open": test.images, "covered": cover_by_turns(test.images, rng)}
     rows = []
     for region in REGIONS:
@@ -84,17 +119,17 @@ def _measured(
             ])
             for what, faces in pictures.items()
         }  # fmt: skip
-        by_kind = [right["covered"][k :: len(COVERS)].mean() for k in range(len(COVERS))]
-        rows.append((region, right["open"].mean(), right["covered"].mean(), by_kind))
+        kinds = [float(right["covered"][k :: len(COVERS)].mean()) for k in range(len(COVERS))]
+        rows.append((region, float(right["open"].mean()), float(right["covered"].mean()), kinds))
     cover = regional(whole, AUTO, folder).cover
     told = {
-        what: np.mean([cover.is_covered(whole.descriptor.describe(face)) for face in faces])
+        what: float(np.mean([cover.is_covered(whole.descriptor.describe(f)) for f in faces]))
         for what, faces in pictures.items()
     }
-    return _page(rows, told, cover.threshold, len(test))
+    return _Worth(name, len(test), rows, told, cover.threshold)
 
 
-def _page(rows: list[Any], told: dict[str, Any], threshold: float, faces: int) -> str:
+def _page(sets: Sequence[_Worth]) -> str:
     lines = [
         "# Covered mouths: model card",
         "",
@@ -103,21 +138,28 @@ def _page(rows: list[Any], told: dict[str, Any], threshold: float, faces: int) -
         f"`{FILE_NAME}` is a logistic regression on the embedding of the whole face. It was",
         "trained on faces of FER2013's training part, half of them with something drawn over mouth",
         f"and chin: {', '.join(COVERS)} (expression_ros/training/mouth_cover.py). Measured on",
-        f"{faces:,} test faces, each open and with one of these covers; nothing was trained on",
-        "them. Drawn covers are not photographed ones: on real masks and hands it has not been",
-        "measured.",
+        "faces that nothing was trained on, each open and with one of these covers. Drawn covers",
+        "are not photographed ones: on real masks and hands it has not been measured.",
         "",
-        f"| region | open | mouth covered | {' | '.join(COVERS)} |",
-        f"|---|---|---|{'---|' * len(COVERS)}",
     ]
-    for region, open_share, covered_share, by_kind in rows:
-        kinds = " | ".join(f"{share:.3f}" for share in by_kind)
-        lines.append(f"| `{region}` | {open_share:.3f} | {covered_share:.3f} | {kinds} |")
+    for worth in sets:
+        lines += [
+            f"## {worth.name[0].upper()}{worth.name[1:]}: {worth.count:,} faces",
+            "",
+            f"| region | open | mouth covered | {' | '.join(COVERS)} |",
+            f"|---|---|---|{'---|' * len(COVERS)}",
+        ]
+        for region, open_share, covered_share, by_kind in worth.rows:
+            kinds = " | ".join(f"{share:.3f}" for share in by_kind)
+            lines.append(f"| `{region}` | {open_share:.3f} | {covered_share:.3f} | {kinds} |")
+        lines += [
+            "",
+            f"Taken for covered at a probability of {worth.threshold}: {worth.told['covered']:.3f} "
+            "of the covered",
+            f"faces, {worth.told['open']:.3f} of the open ones.",
+            "",
+        ]
     lines += [
-        "",
-        f"Taken for covered at a probability of {threshold}: {told['covered']:.3f} of the covered",
-        f"faces, {told['open']:.3f} of the open ones.",
-        "",
         "It tells nothing about people. It is meant for choosing which part of a face to read.",
         "",
     ]

@@ -1,0 +1,37 @@
+"""Whole portraits, a folder per label, whose faces are found as at run time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.training.faces import DataError
+from expression_ros.training.image_archives import pictures_of_archive
+from expression_ros.training.progress import with_progress
+
+Portrait = tuple[str, np.ndarray, Box]  # label, (H, W) uint8 grey, the face
+
+
+def portraits_of(path: Path) -> tuple[list[Portrait], int]:
+    """Return the portraits in which the cascades find one face, and how many there are in all.
+
+    Args:
+        path: a zip with a folder per label.
+
+    Raises:
+        DataError: it cannot be read, or no face is found in any.
+    """
+    detector = FaceDetector(selection="single")
+    found: list[Portrait] = []
+    count = 0
+    for label, picture in with_progress(pictures_of_archive(path), f"reading {path.name}"):
+        count += 1
+        faces = detector.search_frame(picture)
+        if len(faces) == 1:
+            found.append((label, picture, faces[0].box))
+    if not found:
+        raise DataError(f"{path}: no face was found in {count} pictures")
+    return found, count
