@@ -41,6 +41,8 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.resources import models_path
 
+pytestmark = pytest.mark.usefixtures("quick_reports")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROBOT = """
 name: robot

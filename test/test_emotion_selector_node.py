@@ -18,6 +18,8 @@ from expression_ros.nodes.emotion_selector import EmotionSelector
 from expression_ros.nodes.parameters import ParameterError
 from expression_ros.nodes.recognizer_outputs import scores_message
 
+pytestmark = pytest.mark.usefixtures("quick_reports")
+
 
 class Camera:
     """Stands in for a recognizer in a namespace: says a label and its score 30 times a second."""

@@ -126,9 +126,9 @@ def test_on_a_full_disk_the_recognizer_reads_all_the_same(ros, portrait, tmp_pat
 
 
 class LoopingBag:
-    """A bag played again and again with its clock: a face for three seconds, nobody for three."""
+    """A bag played again and again with its clock: a face for a second, nobody for three."""
 
-    LENGTH = 6.0
+    LENGTH, FACE = 4.0, 1.0  # seconds
 
     def __init__(self, ros, face):
         from rosgraph_msgs.msg import Clock
@@ -146,7 +146,7 @@ class LoopingBag:
         if self.paused:
             return
         if self._ticks % 4 == 0:
-            picture = self._pictures[self.position >= self.LENGTH / 2]
+            picture = self._pictures[self.position >= self.FACE]
             self._images.publish(to_image_message(picture, stamp, "camera"))
         self._ticks += 1
         self.position += 0.01

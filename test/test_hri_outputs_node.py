@@ -26,6 +26,8 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.face_pictures import SIDE
 from expression_ros.recognition.pipeline import FaceReading
 
+pytestmark = pytest.mark.usefixtures("quick_reports")
+
 TRACKED = "/humans/faces/tracked"
 
 

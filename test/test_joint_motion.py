@@ -41,8 +41,8 @@ class Controller:
         position, velocity = self.state(now)
         self.began = now
         self.times = np.array([0.0] + [point.time for point in points])
-        self.positions = np.vstack([position] + [point.positions for point in points])
-        self.velocities = np.vstack([velocity] + [point.velocities for point in points])
+        self.positions = np.array([tuple(position), *(point.positions for point in points)])
+        self.velocities = np.array([tuple(velocity), *(point.velocities for point in points)])
 
     def path(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return positions and velocities at seconds since the last command."""

@@ -31,6 +31,8 @@ from expression_ros.nodes.mirror import Mirror
 from expression_ros.nodes.parameters import ParameterError
 from expression_ros.vocabulary import EMOTIONS
 
+pytestmark = pytest.mark.usefixtures("quick_reports")
+
 FACE = load_robot("virtual_face")
 HEAD = load_robot("ros2_control_head")
 NECK = HEAD.outputs[0]

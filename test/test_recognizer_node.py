@@ -30,6 +30,8 @@ from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.resources import models_path
 
+pytestmark = pytest.mark.usefixtures("quick_reports")
+
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 TRANSITIONS = {

@@ -22,6 +22,8 @@ from expression_ros.mirroring.robot_table import load_robot, robot_path
 from expression_ros.nodes.mirror import Mirror
 from expression_ros.nodes.mirror_outputs import OutputError
 
+pytestmark = pytest.mark.usefixtures("quick_reports")
+
 # AddDiagnostics is a service of the common interfaces with one text in its request, and success and
 # a message in its response.
 SERVICE_ROBOT = """\

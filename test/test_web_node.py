@@ -29,6 +29,8 @@ from expression_ros.nodes.recognizer_outputs import scores_message
 from expression_ros.nodes.web import Web
 from expression_ros.web.server import ServerError
 
+pytestmark = pytest.mark.usefixtures("quick_reports")
+
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PICTURE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 

@@ -27,6 +27,7 @@ from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 
 _LOG_PERIOD_S = 5.0
+_REPORT_S = 1.0
 _RUN_TIME_SETTINGS = (
     "redetect_interval", "smoothing", "switch_margin", "min_confidence", "primary", "primary_id",
 )  # fmt: skip
@@ -53,7 +54,7 @@ class Recognizer(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Of real time: a simulated clock may stand still, and that is worth telling, too.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(1.0, self._publish_diagnostics, clock=steady)
+        self.create_timer(_REPORT_S, self._publish_diagnostics, clock=steady)
 
     def start(self) -> None:
         """Configure and activate, unless ``autostart`` is off."""
