@@ -18,7 +18,7 @@ pytest.importorskip("launch_ros.actions", reason="needs ROS 2's launch_ros; pip 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE_S = 60.0
 DEMONSTRATION = ("recognizer", "mirror", "robot_face", "camera")
-EXECUTABLES = (*DEMONSTRATION, "emotion_selector")
+EXECUTABLES = (*DEMONSTRATION, "emotion_selector", "web")
 # What the command `ros2 launch` does, for machines that have only its libraries.
 SERVICE = """
 import sys
@@ -154,6 +154,7 @@ def test_every_argument_is_explained(stubs, file):
         ("recognizer.launch.py", {"mirror": "false"}, {"recognizer"}),
         ("recognizer.launch.py", {"face": "true"}, {"recognizer", "mirror", "robot_face"}),
         ("recognizer.launch.py", {"camera": "0"}, {"recognizer", "mirror", "camera"}),
+        ("recognizer.launch.py", {"web": "true"}, {"recognizer", "mirror", "web"}),
         ("demo.launch.py", {"video": "clip.mp4"}, set(DEMONSTRATION)),
         ("demo.launch.py", {"video": "0", "face": "off"}, {"recognizer", "mirror", "camera"}),
     ],
@@ -166,10 +167,11 @@ def test_the_arguments_reach_the_processes(stubs):
     told, _ = launch_stubs(
         stubs, "recognizer.launch.py", camera="0", loop="false", image_topic="/cam/image",
         robot="ros2_control_head", style="empathic", classifier="fisherfaces", model="mine",
-        image_transport="compressed",
+        image_transport="compressed", web="true",
         autostart="no", namespace="left", log_level="warn",
     )  # fmt: skip
     assert "image:=/cam/image" in told["recognizer"]["words"]
+    assert "image:=/cam/image" in told["web"]["words"]  # for a calibration on the page
     assert "image_raw:=/cam/image" in told["camera"]["words"]
     for process in told.values():
         assert "__ns:=/left" in process["words"]
@@ -182,19 +184,22 @@ def test_the_arguments_reach_the_processes(stubs):
     for line in ("autostart: false", "classifier: fisherfaces", "model: mine",
                  "image_transport: compressed"):  # fmt: skip
         assert line in parameters["recognizer"]
+    for line in ("model: mine", "image_transport: compressed"):
+        assert line in parameters["web"]
 
 
 def test_several_cameras_have_a_recognizer_each_and_one_mirror(stubs):
     told, _ = launch_all_stubs(
         stubs, "recognizer.launch.py", cameras="front, left", image_topic="color/image",
-        namespace="robot", classifier="svm",
+        namespace="robot", classifier="svm", web="true",
     )  # fmt: skip
     by_name = {}
     for process in told:
         by_name.setdefault(process["name"], []).append(process)
     assert {name: len(found) for name, found in by_name.items()} == {
-        "recognizer": 2, "emotion_selector": 1, "mirror": 1,
+        "recognizer": 2, "emotion_selector": 1, "mirror": 1, "web": 1,
     }  # fmt: skip
+    assert "image:=front/color/image" in by_name["web"][0]["words"]
     recognizers = by_name["recognizer"]
     namespaces = [w for p in recognizers for w in p["words"] if w.startswith("__ns:=")]
     assert sorted(namespaces) == ["__ns:=/robot/front", "__ns:=/robot/left"]
