@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
-from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.overlay import COLOURS, draw_overlay, vote_cells
+from expression_ros.recognition.boxes import Box, intersection
+from expression_ros.recognition.overlay import COLOURS, _titles, draw_overlay, vote_cells
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
@@ -45,6 +47,30 @@ def test_no_panel_hides_another_face():
     for one in faces:
         x, y, w, h = one.box
         assert (drawn[y + 40 : y + h - 40, x + 10 : x + w - 10] == 200).all()
+
+
+@pytest.mark.parametrize("height", [240, 480, 1080])
+def test_every_title_of_a_group_can_be_read(height):
+    k = height / 480
+    boxes = ((430, 187, 82, 82), (195, 150, 78, 78), (330, 197, 80, 80), (274, 135, 66, 66))
+    labels = ("happiness", "fear", "anger", "sadness")
+    faces = [face([round(k * v) for v in box], label, number)
+             for number, (box, label) in enumerate(zip(boxes, labels, strict=True), 1)]  # fmt: skip
+    titles = _titles((height, round(640 * k), 3), reading_of(*faces), max(0.4, k))
+    assert [title.text.split()[1] for title in titles] == list(labels)
+    for one, other in combinations(titles, 2):
+        assert not intersection(one.area, other.area)
+    for title in titles:
+        assert not any(intersection(title.area, one.box) for one in faces)
+
+
+def test_where_there_is_no_room_a_number_does():
+    crowd = [face((8 + 50 * (n % 6), 16 + 50 * (n // 6), 48, 48), "happiness", n)
+             for n in range(24)]  # fmt: skip
+    titles = _titles((240, 320, 3), reading_of(*crowd), 0.5)
+    assert len(titles) == 24 and min(len(title.text) for title in titles) <= 2
+    image = draw_overlay(np.full((240, 320, 3), 90, np.uint8), reading_of(*crowd))
+    assert image.shape == (240, 320, 3)
 
 
 def test_the_winning_bar_is_the_longest():

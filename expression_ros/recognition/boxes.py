@@ -25,14 +25,14 @@ class Box(NamedTuple):
 
 def overlap(a: Box, b: Box) -> float:
     """Return the intersection over union of two boxes, 0..1."""
-    shared = _intersection(a, b)
+    shared = intersection(a, b)
     return shared / (a.area + b.area - shared) if shared else 0.0
 
 
 def covers(a: Box, b: Box) -> float:
     """Return which share of the smaller box lies in the other, 0..1: 1 for a box in a box."""
     smaller = min(a.area, b.area)
-    return _intersection(a, b) / smaller if smaller else 0.0
+    return intersection(a, b) / smaller if smaller else 0.0
 
 
 def without_overlaps(boxes: Sequence[Box], limit: float = 0.4) -> list[int]:
@@ -48,7 +48,8 @@ def without_overlaps(boxes: Sequence[Box], limit: float = 0.4) -> list[int]:
     return kept
 
 
-def _intersection(a: Box, b: Box) -> int:
+def intersection(a: Box, b: Box) -> int:
+    """Return how many pixels two boxes share."""
     width = min(a.x + a.w, b.x + b.w) - max(a.x, b.x)
     height = min(a.y + a.h, b.y + b.h) - max(a.y, b.y)
     return max(0, width) * max(0, height)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from expression_ros.recognition.boxes import Box, covers
+from expression_ros.recognition.boxes import Box, covers, intersection
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.vocabulary import UNKNOWN
 
@@ -45,6 +46,8 @@ def draw_overlay(image: np.ndarray, reading: FrameReading, note: str = "") -> np
         _draw_bars(image, reading, reading.primary, scale)  # first: no panel may hide a box
     for face in reversed(reading.faces):  # the primary face on top
         _draw_face(image, face, scale, primary=face is reading.primary)
+    for title in reversed(_titles(image.shape, reading, scale)):
+        title.draw(image)
     if note:
         _text(image, note, (round(6 * scale), image.shape[0] - round(8 * scale)), 0.5 * scale)
     return image
@@ -57,17 +60,76 @@ def _draw_face(image: np.ndarray, face: FaceReading, scale: float, *, primary: b
     cv2.rectangle(image, (x, y), (x + w, y + h), _DARK, thickness + 2)
     cv2.rectangle(image, (x, y), (x + w, y + h), colour, thickness)
     _draw_votes(image, face, max(4, round(7 * scale)))
-    name = f"{face.id}  " if face.id else ""
-    title = f"{name}{face.label} {face.score:.2f}"
-    size = 0.6 * scale
-    (width, height), baseline = cv2.getTextSize(title, _FONT, size, thickness)
-    band = height + baseline + 6
-    left = max(0, min(x, image.shape[1] - width - 8))
-    top = y - band if y >= band else min(image.shape[0] - band, y + h)
-    cv2.rectangle(image, (left, top), (left + width + 8, top + band), colour, -1)
-    place = (left + 4, top + height + 3)
-    written = max(1, round(1.5 * size))
-    cv2.putText(image, title, place, _FONT, size, _on(colour), written, cv2.LINE_AA)
+
+
+@dataclass(frozen=True)
+class _Title:
+    """A band with a line of text.
+
+    Attributes:
+        text: the line.
+        size: of the font.
+        colour: of the band.
+        area: of the band, in px.
+        baseline: of the text, px above the lower edge of the band.
+    """
+
+    text: str
+    size: float
+    colour: tuple[int, int, int]
+    area: Box
+    baseline: int
+
+    def draw(self, image: np.ndarray) -> None:
+        x, y, w, h = self.area
+        cv2.rectangle(image, (x, y), (x + w, y + h), self.colour, -1)
+        place = (x + 4, y + h - self.baseline - 3)
+        written = max(1, round(1.5 * self.size))
+        cv2.putText(
+            image, self.text, place, _FONT, self.size, _on(self.colour), written, cv2.LINE_AA
+        )
+
+
+def _titles(shape: tuple[int, ...], reading: FrameReading, scale: float) -> list[_Title]:
+    """Return a title for each face, the primary first, where the others hide it the least.
+
+    Where all places are taken, the label alone must do, and then the number.
+    """
+    faces = sorted(reading.faces, key=lambda face: face is not reading.primary)
+    titles: list[_Title] = []
+    for face in faces:
+        number = f"{face.id}" if face.id else ""
+        long = f"{number}  {face.label} {face.score:.2f}".strip()
+        texts = dict.fromkeys([long, f"{number}  {face.label}".strip(), number or face.label])
+        around = [*(title.area for title in titles), *(other.box for other in faces)]
+        best: tuple[float, _Title] | None = None
+        for text in texts:
+            for title in _places(shape, face, text, 0.6 * scale):
+                hidden = sum(intersection(title.area, area) for area in around)
+                if best is None or hidden < best[0]:
+                    best = hidden, title
+            if best is not None and best[0] == 0:
+                break
+        assert best is not None
+        titles.append(best[1])
+    return titles
+
+
+def _places(shape: tuple[int, ...], face: FaceReading, text: str, size: float) -> Iterator[_Title]:
+    """Yield a title above and below a box, at its left and at its right end."""
+    (width, height), baseline = cv2.getTextSize(text, _FONT, size, 2)
+    x, y, w, h = face.box
+    wide, high = width + 8, height + baseline + 6
+    for top in (y - high, y + h):
+        if not 0 <= top <= shape[0] - high:
+            continue
+        for left in (x, x + w - wide):
+            area = Box(max(0, min(left, shape[1] - wide)), top, wide, high)
+            yield _Title(text, size, COLOURS[face.label], area, baseline)
+    if y - high < 0 and y + h > shape[0] - high:  # the box is as high as the picture
+        left = max(0, min(x, shape[1] - wide))
+        area = Box(left, max(0, min(y, shape[0] - high)), wide, high)
+        yield _Title(text, size, COLOURS[face.label], area, baseline)
 
 
 def _draw_votes(image: np.ndarray, face: FaceReading, height: int) -> None:
