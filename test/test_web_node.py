@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -31,6 +35,7 @@ from expression_ros.web.server import ServerError
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PICTURE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -275,3 +280,13 @@ def test_a_port_in_use_is_one_line(ros, node, web):
     with pytest.raises(ServerError) as problem:
         Web(context=ros.context, parameter_overrides=[Parameter("port", value=web.port)])
     assert str(web.port) in str(problem.value)
+
+
+def test_without_tornado_the_node_ends_with_one_line_and_the_remedy(tmp_path):
+    (tmp_path / "tornado.py").write_text("raise ImportError('not here')")  # hides the real one
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])}
+    done = subprocess.run([sys.executable, "-m", "expression_ros.nodes.web"], env=environment,
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert done.returncode == 2
+    assert "the page needs Tornado: sudo apt install python3-tornado" in done.stderr
+    assert "Traceback" not in done.stderr

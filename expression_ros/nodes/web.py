@@ -6,7 +6,7 @@ import queue
 import sys
 import time
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Parameter as ParameterMessage
@@ -31,8 +31,10 @@ from expression_ros.nodes.web_parameters import WEB_PARAMETERS
 from expression_ros.personal.calibration import fisherfaces_of
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import MAX_WIDTH, Painter, jpeg_of, shrunk
-from expression_ros.web.server import WebServer
 from expression_ros.web.state import NOBODY, Person, WebState
+
+if TYPE_CHECKING:
+    from expression_ros.web.server import WebServer
 
 try:
     from vision_msgs.msg import Detection2DArray
@@ -75,6 +77,8 @@ class Web(Node):
             raise
 
     def _set_up(self) -> None:
+        from expression_ros.web.server import WebServer  # here, so that what it lacks is one line
+
         values = NodeParameters(self, WEB_PARAMETERS)
         values.lock_fixed(True)
         self._mirror = values["mirror"]
