@@ -22,8 +22,8 @@ from expression_ros.recognition.network_classifier import NetworkClassifier
 from expression_ros.recognition.network_description import NetworkDescription
 from expression_ros.recognition.scores import softmax
 from expression_ros.training.cnn_model import NETWORK_FILE, write_cnn
-from expression_ros.training.embedding_network import augment
 from expression_ros.training.expression_networks import DESIGNS, load_imagenet_weights
+from expression_ros.training.face_variation import augment
 from expression_ros.training.faces import DataError
 
 Progress = Callable[[str], None]

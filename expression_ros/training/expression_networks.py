@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from expression_ros.training.embedding_network import ExpressionNet
 from expression_ros.training.faces import DataError
+from expression_ros.training.residual_network import ExpressionNet
 
 
 class CompactNetwork(nn.Module):
-    """The residual network of embedding_network with one head; 1.5 million parameters."""
+    """The residual network of residual_network with one head; 1.5 million parameters."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
