@@ -67,7 +67,7 @@ lint: environment
 	@$(PYTHON) -m mypy expression_ros
 
 # Rebuilds everything in models/ and docs/models.md: make models DATA=folder with fer2013.npz,
-# muxspace.zip and london.zip. The network takes PyTorch and over four hours on two cores;
+# muxspace.zip and london.zip. The network takes PyTorch and about three hours on two cores;
 # NETWORK=keep leaves it as it is.
 TRAIN_NETWORK = $(PYTHON) -m expression_ros.training.embedding_network \
 	--data "$(DATA)/fer2013.npz" --muxspace "$(DATA)/muxspace.zip"
@@ -82,9 +82,7 @@ ifneq ($(NETWORK),keep)
 	@$(TRAIN_NETWORK) --epochs 70 --minutes 74 --checkpoint .cache/network/first.pt \
 		--output .cache/network/embedding.onnx
 	@$(TRAIN_NETWORK) --epochs 90 --minutes 98 --checkpoint .cache/network/second.pt \
-		--start .cache/network/first.pt --output .cache/network/embedding.onnx
-	@$(TRAIN_NETWORK) --epochs 90 --minutes 70 --checkpoint .cache/network/third.pt \
-		--start .cache/network/second.pt
+		--start .cache/network/first.pt
 endif
 	@$(PYTHON) -m expression_ros.cli train fisherfaces --data "$(DATA)/fer2013.npz" \
 		--portraits "$(DATA)/london.zip"

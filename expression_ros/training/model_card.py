@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from expression_ros.recognition.face_preparation import UPPER
 from expression_ros.recognition.model_manifest import ModelManifest
 from expression_ros.training.evaluation import Evaluation
 from expression_ros.training.reliability import coverage_curve, expected_calibration_error
@@ -120,9 +121,10 @@ def write_model_card(folder: Path, manifest: ModelManifest, measured: Measuremen
 
 def model_card(manifest: ModelManifest, measured: Measurements) -> str:
     """Return the card as Markdown."""
+    of = " of the upper face" if manifest.face.region == UPPER else ""
     return "\n".join(
         [
-            "# Fisherfaces: model card\n",
+            f"# Fisherfaces{of}: model card\n",
             "Written by the training command from what it measured; do not edit by hand.\n",
             _method(manifest),
             _scores(measured.test),
