@@ -44,7 +44,14 @@ endif
 
 test: clips
 	@$(PYTHON) tools/build_test_interfaces.py .cache/interfaces || true
+ifeq ($(PYTEST_ARGS),)
+	@echo "[test] without DDS, side by side"
+	@$(PYTHON) -m pytest -m "not dds" -n auto --maxprocesses 4 --dist loadfile; pure=$$?; \
+		echo "[test] over DDS, one after the other"; \
+		{ $(PYTHON) -m pytest -m dds || [ $$? = 5 ]; } && exit $$pure  # 5: no rclpy, none to run
+else
 	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+endif
 
 # Speed against the classic loop, in one run of about a quarter of an hour, into benchmarks/;
 # BENCH=--quick for a look, BENCH="--only node" for a part (docs/performance.md).

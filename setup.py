@@ -53,6 +53,7 @@ setup(
             "matplotlib",
             "mypy",
             "pytest",
+            "pytest-xdist",
             "ruff",
             "scikit-image",
             "scikit-learn",

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TextIO
 
@@ -32,6 +33,19 @@ def _generated_interfaces() -> Path:
 # for vision_msgs at once. The compiled code needs only what rclpy needs: no library path to set.
 if _generated_interfaces().is_dir():
     sys.path.append(str(_generated_interfaces()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what talks over DDS: make test runs that by itself, and the rest side by side."""
+    for item in items:
+        if _talks_over_dds(item.path):
+            item.add_marker("dds")
+
+
+@cache
+def _talks_over_dds(file: Path) -> bool:
+    text = file.read_text(encoding="utf-8")
+    return "rclpy" in text or "launch_ros" in text
 
 
 _locks: list[TextIO] = []  # held until this process ends
