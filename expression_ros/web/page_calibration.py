@@ -68,7 +68,8 @@ class PageCalibration:
         self._advice, self._advice_at = "", 0.0
         self._message, self._result = "", None  # type: tuple[str, dict[str, Any] | None]
         self._learning: threading.Thread | None = None
-        self._tell()
+        self._persons: list[str] = []
+        self._tell_all()
 
     @property
     def is_asking(self) -> bool:
@@ -110,7 +111,7 @@ class PageCalibration:
             self._dialogue = Dialogue(calibration, emotions, session=session)
             self._seen_at, self._advice = None, ""
             self._message, self._result = "", None
-        self._tell()
+        self._tell_all()
 
     def skip(self) -> None:
         """Go on to the next emotion."""
@@ -139,7 +140,7 @@ class PageCalibration:
             raise PersonError(self._how_to_use.format(name=name))
         self._use(name)
         self._in_use = name
-        self._tell()
+        self._tell_all()
 
     def forget(self, name: str) -> None:
         """Delete all that is kept of a person.
@@ -153,7 +154,7 @@ class PageCalibration:
         if name == self._in_use:
             self._in_use = ""
         self._message, self._result = f"{name} is forgotten.", None
-        self._tell()
+        self._tell_all()
 
     # Frames
 
@@ -206,7 +207,7 @@ class PageCalibration:
             message = f"Not saved: {type(error).__name__}: {error}"
         with self._lock:
             self._end(message, result)
-        self._tell()
+        self._tell_all()
 
     def _take_into_use(self, name: str) -> str:
         if self._use is None:
@@ -222,12 +223,17 @@ class PageCalibration:
 
     # What the page shows
 
+    def _tell_all(self) -> None:
+        """Tell with a look at who is kept, which is not for every frame."""
+        self._persons = person_names()
+        self._tell()
+
     def _tell(self) -> None:
         with self._lock:
             view = {
                 "step": self._step,
                 "name": self._name,
-                "persons": person_names(),
+                "persons": self._persons,
                 "in_use": self._in_use,
                 "can_use": self._use is not None,
                 "message": self._message,
