@@ -92,7 +92,7 @@ ifneq ($(NETWORK),keep)
 		--start .cache/network/first.pt
 endif
 	@$(PYTHON) -m expression_ros.cli train fisherfaces --data "$(DATA)/fer2013.npz" \
-		--portraits "$(DATA)/london.zip"
+		--favour happiness=2 --portraits "$(DATA)/london.zip"
 	@$(PYTHON) -m expression_ros.cli train fisherfaces --data "$(DATA)/fer2013.npz" \
 		--region upper --output models/fisherfaces_upper --portraits "$(DATA)/london.zip"
 	@$(PYTHON) -m expression_ros.cli train mouth-cover --data "$(DATA)/fer2013.npz" \

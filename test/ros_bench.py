@@ -112,11 +112,11 @@ class RosBench:
         """Call a service and return its response."""
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
+            # In about one of fifty contexts rmw_fastrtps (Kilted) says for ever that the services
+            # of a lifecycle node in the same participant are not there, although they answer at
+            # once. So this only gives discovery its time, once; the answer is what counts.
+            self._clients[name].wait_for_service(_DISCOVERY_S)
         client = self._clients[name]
-        # In about one of fifty contexts rmw_fastrtps (Kilted) says for ever that the services of a
-        # lifecycle node in the same participant are not there, although they answer at once. So
-        # this only gives discovery its time; the answer is what counts.
-        client.wait_for_service(_DISCOVERY_S)
         done = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())

@@ -98,6 +98,23 @@ def test_prior_weight_lets_the_frequent_class_win_more_often():
     assert said_neutral(1.0) > said_neutral(0.0)
 
 
+def test_favoured_class_wins_more_often_and_opencv_agrees(tmp_path):
+    vectors, numbers = clouds()
+    test, _ = clouds(400, seed=6)
+
+    def said_happiness(amount: float) -> int:
+        settings = FisherfaceSettings(members=1, favour={1: amount})
+        model = train_fisherfaces(vectors, numbers, settings)[0]
+        write_opencv_model(tmp_path / "model.xml", model, CLASSES)
+        opencv = cv2.face.FisherFaceRecognizer.create()
+        opencv.read(str(tmp_path / "model.xml"))
+        said = model.predict(test)[0]
+        assert [opencv.predict(vector[None])[0] for vector in test] == said.tolist()
+        return int(np.sum(said == 1))
+
+    assert said_happiness(-2.0) < said_happiness(0.0) < said_happiness(2.0)
+
+
 def test_clusters_find_a_class_that_lies_on_both_sides_of_another():
     rng = np.random.default_rng(2)
     numbers = np.repeat([0, 1], 200)
@@ -208,6 +225,38 @@ def test_train_then_evaluate(tmp_path, tiny_fer2013, capsys):
     assert f"| accuracy of the vote | {measured['accuracy']:.4f} |" in card
     assert str(tmp_path) not in card
     assert f"accuracy {measured['accuracy']:.4f}" in capsys.readouterr().out
+
+
+def test_favoured_label_is_in_the_manifest_and_on_the_card(tmp_path, tiny_fer2013):
+    model = tmp_path / "model"
+    assert run("train", "fisherfaces", "--data", tiny_fer2013, "--output", model, "--members", 2,
+               "--descriptor", "pixels", "--favour", "happy=2") == 0  # fmt: skip
+    assert FisherfaceEnsemble.load(model).manifest.training["favour"] == {"happiness": 2.0}
+    card = (model / "README.md").read_text()
+    assert "happiness by 2" in card and "--favour happiness=2" in card
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--favour", "contempt=1"), "contempt"),
+        (("--favour", "happy=1", "--ensemble", "opencv"), "priors"),
+    ],
+)
+def test_favour_that_cannot_be_is_answered_with_one_line(
+    tmp_path, tiny_fer2013, capsys, words, message
+):
+    assert run("train", "fisherfaces", "--data", tiny_fer2013, "--output", tmp_path / "model",
+               "--descriptor", "pixels", *words) == 2  # fmt: skip
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert "--favour" in lines[-1] and message in lines[-1]
+
+
+@pytest.mark.parametrize("word", ["happiness", "hungry=1", "happy=much", "happy=nan", "happy=11"])
+def test_favour_that_is_none_is_refused(tmp_path, capsys, word):
+    with pytest.raises(SystemExit):
+        run("train", "fisherfaces", "--data", tmp_path, "--favour", word)
+    assert "--favour" in capsys.readouterr().err
 
 
 def test_pixels_are_one_option_away(tmp_path, tiny_fer2013):

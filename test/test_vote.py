@@ -29,10 +29,20 @@ def test_mode_of_the_votes_wins_with_its_share_as_score():
 @pytest.mark.parametrize(
     ("anger", "neutral", "winner"), [(3.0, 2.0, "neutral"), (2.0, 3.0, "anger")]
 )
-def test_tie_goes_to_the_label_whose_voters_were_nearest(anger, neutral, winner):
+def test_tie_goes_to_the_label_that_is_nearest(anger, neutral, winner):
     votes = [(ANGER, anger - 1), (NEUTRAL, neutral), (ANGER, anger + 1), (NEUTRAL, neutral)]
     for order in (votes, votes[::-1]):
         assert count_votes(ballot(*order), LABELS).label == winner
+
+
+def test_in_a_tie_the_members_that_said_something_else_are_asked_as_well():
+    votes = np.array([ANGER, ANGER, NEUTRAL, NEUTRAL, HAPPINESS])
+    distances = np.full((5, 3), 9.0)
+    distances[[0, 1], ANGER] = 1.0  # nearer than the voters for neutral ...
+    distances[[2, 3], NEUTRAL] = 2.0
+    distances[[0, 1, 4], NEUTRAL] = 3.0  # ... but to the others neutral is not far
+    distances[4, HAPPINESS] = 1.0
+    assert count_votes(Ballot(votes, distances), LABELS).label == "neutral"
 
 
 def test_third_label_with_the_nearest_vote_does_not_win_a_tie_of_others():

@@ -288,7 +288,7 @@ def draw_settling(path: Path) -> None:
     top.text(0.02, limit + 0.03, f"min_confidence {limit}", fontsize=8)
     top.set_ylabel("score of happiness", fontsize=9)
     top.set_ylim(0, 1)
-    top.legend(fontsize=8, loc="upper right")
+    top.legend(fontsize=8, loc="lower center")
     for y, labels in ((1, single), (0, settled)):
         for time, label in zip(times, labels, strict=True):
             below.add_patch(plt.Rectangle((time, y + 0.1), 0.05, 0.8, facecolor=colour(label)))

@@ -38,13 +38,12 @@ class Ballot:
         return counts / counts.sum()
 
     def winner(self, weights: np.ndarray) -> int:
-        """Return the column of the mode; a tie goes to the class whose voters were nearest."""
+        """Return the column of the mode; a tie goes to the class that all members see nearest."""
         shares = self.shares(weights)
         tied = np.flatnonzero(shares >= shares.max() - 1e-9)
         if len(tied) == 1:
             return int(tied[0])
-        nearest = self.distances.min(axis=1)
-        return int(min(tied, key=lambda column: nearest[self.choices == column].mean()))
+        return int(tied[np.argmax(evidence_of(self, weights)[tied])])
 
 
 @dataclass(frozen=True)

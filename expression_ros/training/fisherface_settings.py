@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 ENSEMBLES = ("bagged", "boosted", "opencv")
 
@@ -26,6 +27,8 @@ class FisherfaceSettings:
         shrinkage: share of the mean variance that is added to every variance.
         images: that each member of "opencv" is trained on.
         prior_weight: 0 treats all classes as equally frequent, 1 as frequent as in training.
+        favour: class numbers and what is added to the logarithm of their prior: more than 0 where
+            missing the class is worse than seeing it too often.
     """
 
     members: int = 10
@@ -39,3 +42,4 @@ class FisherfaceSettings:
     shrinkage: float = 0.05
     images: int = 1200
     prior_weight: float = 1.0
+    favour: Mapping[int, float] = field(default_factory=dict)

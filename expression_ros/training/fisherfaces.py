@@ -216,7 +216,9 @@ def discriminant_member(
     basis[features, :-1] = directions
     mean = np.zeros(total)
     mean[features] = middle
-    penalty = -2 * settings.prior_weight * np.log(counts / counts.sum())
+    log_prior = settings.prior_weight * np.log(counts / counts.sum())
+    log_prior += [settings.favour.get(int(number), 0.0) for number in classes]
+    penalty = -2 * log_prior
     prior = np.sqrt(penalty - penalty.min())
     return FisherfaceModel(
         mean, basis, np.append(strengths, 0.0), np.column_stack([projections, prior]), classes
