@@ -128,7 +128,7 @@ def refused(capsys, *words):
 def portrait_session(portrait):
     """Return a face that moves and blurs, is away for half a second, and comes back turned."""
     shifted = [np.roll(portrait, k, axis=1) for k in range(0, 40, 2)]
-    blurred = [cv2.GaussianBlur(portrait, (0, 0), 0.5 + k / 3) for k in range(20)]
+    blurred = [cv2.GaussianBlur(portrait, (0, 0), 0.5 + k / 1.5) for k in range(20)]
     away = [np.full_like(portrait, 100 + k) for k in range(30)]
     return stamped([*shifted, *blurred, *away, *(picture[:, ::-1] for picture in blurred[:10])])
 
