@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from expression_ros.personal.asking import ask_for_each
 from expression_ros.personal.calibration import Calibration, fisherfaces_of
 from expression_ros.personal.dialogue import Dialogue
 from expression_ros.personal.person import PersonError, person_names, save_person
@@ -80,12 +81,23 @@ def test_a_face_far_away_is_asked_to_come_closer(calibration, grey):
     assert dialogue.taken == 0
 
 
+def test_advice_stays_long_enough_to_be_read(calibration, grey):
+    dialogue = Dialogue(calibration, ["neutral"])
+    advised = []
+    for k in range(80):  # nobody in every second frame: advice that follows would flicker
+        dialogue.offer(grey if k % 2 else NOBODY, k / RATE)
+        advised.append(dialogue.advice)
+    changes = [k for k in range(1, 80) if advised[k] != advised[k - 1]]
+    assert changes and min(np.diff(changes)) >= 7
+
+
 def test_skipping_keeps_what_was_taken(calibration, grey):
     dialogue = Dialogue(calibration, ["neutral", "anger"])
     offer(dialogue, grey, lambda: dialogue.taken == 2)
     dialogue.skip()
     assert (dialogue.emotion, dialogue.taken) == ("anger", 0)
     assert calibration.labels == ["neutral"] * 2
+    assert dialogue.counts == {"neutral": 2, "anger": 0}
     dialogue.skip()
     dialogue.skip()
     assert dialogue.emotion == ""
@@ -110,6 +122,24 @@ def test_every_emotion_can_be_asked_for_and_what_a_model_cannot_say_is_refused()
         asked_emotions("cheese", ("anger",))
     with pytest.raises(PersonError, match="cannot say contempt; it says anger"):
         asked_emotions("contempt", ("anger",))
+    with pytest.raises(PersonError, match="no emotion is named; name some of anger"):
+        asked_emotions(" , ", ("anger",))
+
+
+def test_without_a_screen_the_terminal_asks_and_advises(calibration, grey, monkeypatch, capsys):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    dialogue = Dialogue(calibration, ["neutral", "happiness"], frames=4)
+    away = [(NOBODY, k / RATE) for k in range(10)]
+    there = [(grey, 1.0 + k / RATE) for k in range(100)]
+    ask_for_each(dialogue, iter(away + there), calibration)
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0] == f"Show neutral: {HINTS['neutral']}."
+    assert lines[1].startswith("neutral: 4 taken; passed over: ") and "no single face" in lines[1]
+    assert lines[2] == f"Show happiness: {HINTS['happiness']}."
+    assert lines[3].startswith("happiness: 4 taken")
+    assert "0 of 4: show your face to the camera, alone" in err and "4 of 4" in err
+    assert calibration.labels == ["neutral"] * 4 + ["happiness"] * 4
 
 
 # On the page

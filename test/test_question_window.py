@@ -50,3 +50,14 @@ def test_the_window_asks_and_q_ends_without_saving(calibrating, tmp_path):
     assert "Show happiness: smile with mouth and eyes" in out
     assert "ended before all emotions were shown; nothing is saved" in err
     assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_the_space_bar_goes_on_to_the_next_emotion(calibrating, tmp_path):
+    process, screen = calibrating
+    screen.wait_for_window("Show your face")
+    wait_for(lambda: screen.press("space") or process.poll() is not None, "the end")
+    out, _ = process.communicate()
+    assert process.returncode == 2  # nobody has shown anything for long enough
+    happiness, surprise = out.index("Show happiness"), out.index("Show surprise")
+    assert happiness < out.index("happiness: ") < surprise < out.index("surprise: ")
+    assert not list(tmp_path.rglob("*.npz"))

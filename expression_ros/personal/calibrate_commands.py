@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 
 from expression_ros.frame_sources import FrameSource, open_source
+from expression_ros.personal.asking import ask_for_each, tell
 from expression_ros.personal.calibration import Calibration, fisherfaces_of, report
+from expression_ros.personal.dialogue import Dialogue
 from expression_ros.personal.person import (
     PersonError,
     checked_name,
@@ -21,18 +22,9 @@ from expression_ros.personal.person import (
     load_person,
     person_names,
 )
-from expression_ros.personal.questions import (
-    EMOTIONS,
-    FRAMES,
-    HINTS,
-    PATIENCE_S,
-    asked_emotions,
-)
+from expression_ros.personal.questions import EMOTIONS, FRAMES, asked_emotions
 from expression_ros.personal.segments import between, parsed_segments
 from expression_ros.recognition.detection import FaceDetector
-
-if TYPE_CHECKING:
-    from expression_ros.viewing.question_window import QuestionWindow
 
 
 def add_calibrate_parser(subparsers: Any) -> None:
@@ -115,79 +107,22 @@ def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -
                 count = calibration.collect(emotion, frames, args.frames, session)
             finally:
                 with_source.close()
-            _tell(calibration, emotion, count)
+            tell(calibration, emotion, count)
     elif args.topic is not None:
         from expression_ros.nodes.frame_subscription import subscribed_frames
 
         with subscribed_frames(args.topic) as frames:
-            _ask_for_each(emotions, frames, calibration, args.frames, session)
+            dialogue = Dialogue(calibration, emotions, args.frames, session)
+            ask_for_each(dialogue, frames, calibration)
     elif args.camera is not None:
         camera = open_source(args.camera)
         try:
-            _ask_for_each(emotions, _live(camera), calibration, args.frames, session)
+            dialogue = Dialogue(calibration, emotions, args.frames, session)
+            ask_for_each(dialogue, _live(camera), calibration)
         finally:
             camera.close()
     else:
         raise PersonError("where from? --camera 0, --topic /image_raw, --video FILE or --faces DIR")
-
-
-def _ask_for_each(
-    emotions: Sequence[str],
-    frames: Iterator[tuple[np.ndarray, float]],
-    calibration: Calibration,
-    most: int,
-    session: int,
-) -> None:
-    detector = FaceDetector("single")
-    window = _window()
-    for emotion in emotions:
-        print(f"Show {emotion}: {HINTS[emotion]}.", flush=True)
-        taken = [0]
-        shown = frames
-        if window is not None:
-            window.ask(emotion, HINTS[emotion], most)
-            shown = window.watched(frames, taken)
-        count = calibration.collect(
-            emotion, _patiently(shown), most, session, detector, partial(_count, taken, most)
-        )
-        print(file=sys.stderr)
-        _tell(calibration, emotion, count)
-    if window is not None:
-        window.close()
-
-
-def _count(taken: list[int], most: int, count: int) -> None:
-    taken.append(count)
-    print(f"\r  {count} of {most}", end="", file=sys.stderr, flush=True)
-
-
-def _window() -> QuestionWindow | None:
-    """Return a window that shows what is asked for; None where there is no screen."""
-    from expression_ros.viewing.question_window import QuestionWindow
-    from expression_ros.viewing.windows import WindowError
-
-    try:
-        return QuestionWindow()
-    except WindowError:
-        return None  # the lines in the terminal do
-
-
-def _patiently(
-    frames: Iterator[tuple[np.ndarray, float]],
-) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield frames for as long as a person can be asked to hold an expression."""
-    begin = None
-    for grey, stamp in frames:
-        begin = stamp if begin is None else begin
-        yield grey, stamp
-        if stamp - begin > PATIENCE_S:
-            return
-
-
-def _tell(calibration: Calibration, emotion: str, count: int) -> None:
-    refused = calibration.refused.get(emotion, {})
-    reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(refused.items()))
-    print(f"{emotion}: {count} taken" + (f"; passed over: {reasons}" if reasons else ""))
 
 
 def _from_pictures(folder: Path, calibration: Calibration, session: int) -> None:
@@ -212,7 +147,7 @@ def _from_pictures(folder: Path, calibration: Calibration, session: int) -> None
             else:
                 passed += 1
         calibration.refused[emotion] = {"no single face": passed} if passed else {}
-        _tell(calibration, emotion, count)
+        tell(calibration, emotion, count)
 
 
 def _stamped(source: FrameSource) -> Iterator[tuple[np.ndarray, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ _ADVICE = {
     "moving": "hold still",
     "blurred": "hold still, in good light",
 }
+_ADVICE_S = 0.7  # that advice stays, to be read
 
 
 class Dialogue:
@@ -34,6 +36,7 @@ class Dialogue:
         frames: as given.
         number: how many emotions have been asked for before this one.
         taken: clear frames of this emotion so far.
+        counts: how many were taken of each emotion.
         advice: what the person could do better at this moment; empty if all is well.
     """
 
@@ -48,7 +51,9 @@ class Dialogue:
         self.frames = frames
         self.number = 0
         self.taken = 0
+        self.counts = dict.fromkeys(self.emotions, 0)
         self.advice = ""
+        self._advised_at = -math.inf
         self._calibration = calibration
         self._session = session
         self._detector = FaceDetector("single")
@@ -77,12 +82,17 @@ class Dialogue:
         if self._asked_at is None:
             self._asked_at = stamp
         box = self._chooser.offer(grey, stamp)
-        self.advice = _ADVICE.get(self._chooser.reason, "")
+        self._advise(_ADVICE.get(self._chooser.reason, ""), stamp)
         if box is not None:
             self._calibration.take(self.emotion, grey, box, self._session)
             self.taken += 1
+            self.counts[self.emotion] += 1
         if self.taken >= self.frames or stamp - self._asked_at > PATIENCE_S:
             self.skip()
+
+    def _advise(self, advice: str, stamp: float) -> None:
+        if advice != self.advice and stamp - self._advised_at > _ADVICE_S:
+            self.advice, self._advised_at = advice, stamp
 
     def skip(self) -> None:
         """Ask for the next emotion; what was taken of this one stays."""
@@ -90,4 +100,5 @@ class Dialogue:
             self._calibration.refused[self.emotion] = dict(self._chooser.refused)
             self.number += 1
         self.taken, self.advice, self._asked_at = 0, "", None
+        self._advised_at = -math.inf
         self._chooser = ClearFrames(self._detector)

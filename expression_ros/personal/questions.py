@@ -31,10 +31,12 @@ def asked_emotions(text: str, labels: Sequence[str]) -> list[str]:
         labels: what the model can say.
 
     Raises:
-        PersonError: the model cannot say one of them.
+        PersonError: the model cannot say one of them, or none is named.
     """
     emotions = [canonical_label(name) for name in filter(str.strip, text.split(","))]
     if unknown := [emotion for emotion in emotions if emotion not in labels]:
         said = ", ".join(labels)
         raise PersonError(f"this model cannot say {', '.join(unknown)}; it says {said}")
+    if not emotions:
+        raise PersonError(f"no emotion is named; name some of {', '.join(labels)}")
     return list(dict.fromkeys(emotions))

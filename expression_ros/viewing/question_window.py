@@ -5,7 +5,7 @@ Part of ``expression_ros.viewing``: imports no ROS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,6 +13,9 @@ import numpy as np
 from expression_ros.mirroring.robot_table import load_robot
 from expression_ros.mirroring.virtual_face import draw_face, expression_shape
 from expression_ros.viewing.windows import PictureWindow
+
+if TYPE_CHECKING:
+    from expression_ros.personal.dialogue import Dialogue
 
 _HEIGHT = 480  # pixels, of camera and example
 _WIDEST = 640  # pixels, of the camera's picture
@@ -22,6 +25,8 @@ _BACKDROP = (74, 52, 36)  # of the virtual face
 _LIGHT, _DIM = (245, 240, 235), (190, 175, 160)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _ENDING = ("q", "Escape")
+_NEXT = "space"
+_KEYS = "space: next    q: end"
 
 
 class Ended(ValueError):
@@ -39,37 +44,28 @@ class QuestionWindow:
         self._window = PictureWindow("Show your face")
         self._words = load_robot("virtual_face").expressions
         self._example = np.full((_HEIGHT, _EXAMPLE[0], 3), _BACKDROP, np.uint8)
-        self._lines = ("", "")
-        self._most = 1
+        self._shown = ""
 
-    def ask(self, emotion: str, hint: str, most: int) -> None:
-        """Ask for an emotion, in a line and with a face that shows it."""
-        self._most = most
-        self._lines = (f"Show {emotion}", hint)
-        face = draw_face(expression_shape(self._words[emotion]), *_EXAMPLE)
-        self._example[:] = _BACKDROP
-        top = (_HEIGHT - _EXAMPLE[1]) // 2
-        self._example[top : top + _EXAMPLE[1]] = face
-
-    def watched(
-        self, frames: Iterator[tuple[np.ndarray, float]], taken: list[int]
-    ) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield the frames, each shown before.
+    def show(self, grey: np.ndarray, question: Dialogue) -> bool:
+        """Show the person beside what is asked for.
 
         Args:
-            frames: (H, W) uint8 grey and stamp.
-            taken: its last number is how many frames have been taken.
+            grey: (H, W) uint8, the camera's picture.
+            question: what is asked for now.
+
+        Returns:
+            Whether the person wants to go on to the next emotion: the space bar was pressed.
 
         Raises:
             Ended: the window was closed, or q or Escape pressed.
         """
-        for grey, stamp in frames:
-            self._window.show(self.picture(grey, taken[-1] if taken else 0))
-            if self._window.is_closed or set(self._window.keys()) & set(_ENDING):
-                raise Ended("ended before all emotions were shown; nothing is saved")
-            yield grey, stamp
+        self._window.show(self.picture(grey, question))
+        keys = set(self._window.keys())
+        if self._window.is_closed or keys & set(_ENDING):
+            raise Ended("ended before all emotions were shown; nothing is saved")
+        return _NEXT in keys
 
-    def picture(self, grey: np.ndarray, taken: int) -> np.ndarray:
+    def picture(self, grey: np.ndarray, question: Dialogue) -> np.ndarray:
         """Return what is shown, (H, W, 3) uint8 BGR: person, mirrored, example and words."""
         scale = min(_HEIGHT / grey.shape[0], _WIDEST / grey.shape[1])
         size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
@@ -77,15 +73,31 @@ class QuestionWindow:
         room = np.zeros((_HEIGHT, size[0], 3), np.uint8)
         top = (_HEIGHT - size[1]) // 2
         room[top : top + size[1]] = person[..., None]
-        whole = np.hstack([room, self._example])
+        whole = np.hstack([room, self._example_of(question.emotion)])
         band = np.full((_BAND, whole.shape[1], 3), 25, np.uint8)
-        title = f"{self._lines[0]}   {taken} of {self._most}"
+        title = f"Show {question.emotion}   {question.taken} of {question.frames}"
         cv2.putText(band, title, (16, 34), _FONT, 0.9, _LIGHT, 2, cv2.LINE_AA)
-        cv2.putText(band, self._lines[1], (16, 66), _FONT, 0.6, _DIM, 1, cv2.LINE_AA)
-        done = round(whole.shape[1] * min(1.0, taken / max(1, self._most)))
+        words, colour = (question.advice, _LIGHT) if question.advice else (question.hint, _DIM)
+        cv2.putText(band, words, (16, 66), _FONT, 0.6, colour, 1, cv2.LINE_AA)
+        _write_at_right(band, _KEYS)
+        done = round(whole.shape[1] * min(1.0, question.taken / max(1, question.frames)))
         band[-6:, :done] = _LIGHT
         return np.vstack([whole, band])
+
+    def _example_of(self, emotion: str) -> np.ndarray:
+        """Return the virtual face that shows an emotion, drawn when it is first asked for."""
+        if emotion != self._shown:
+            self._shown = emotion
+            face = draw_face(expression_shape(self._words[emotion]), *_EXAMPLE)
+            top = (_HEIGHT - _EXAMPLE[1]) // 2
+            self._example[top : top + _EXAMPLE[1]] = face
+        return self._example
 
     def close(self) -> None:
         """Close the window; may be called twice."""
         self._window.close()
+
+
+def _write_at_right(band: np.ndarray, words: str) -> None:
+    width = cv2.getTextSize(words, _FONT, 0.5, 1)[0][0]
+    cv2.putText(band, words, (band.shape[1] - width - 16, 34), _FONT, 0.5, _DIM, 1, cv2.LINE_AA)

@@ -26,7 +26,6 @@ from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.web.state import WebState
 
 ASKING, COMPUTING, IDLE = "asking", "computing", "idle"
-_ADVICE_S = 0.7  # that advice stays, to be read
 _UNSEEN_S = 5.0  # without anybody who looks, after which nobody is asked any more
 
 
@@ -65,7 +64,6 @@ class PageCalibration:
         self._calibration: Calibration | None = None
         self._dialogue: Dialogue | None = None
         self._seen_at: float | None = None
-        self._advice, self._advice_at = "", 0.0
         self._message, self._result = "", None  # type: tuple[str, dict[str, Any] | None]
         self._learning: threading.Thread | None = None
         self._persons: list[str] = []
@@ -109,7 +107,7 @@ class PageCalibration:
             self._step, self._name = ASKING, name
             self._calibration = calibration
             self._dialogue = Dialogue(calibration, emotions, session=session)
-            self._seen_at, self._advice = None, ""
+            self._seen_at = None
             self._message, self._result = "", None
         self._tell_all()
 
@@ -176,8 +174,6 @@ class PageCalibration:
             if self._dialogue is None:
                 return
             self._dialogue.offer(grey, stamp)
-            if self._dialogue.advice != self._advice and stamp - self._advice_at > _ADVICE_S:
-                self._advice, self._advice_at = self._dialogue.advice, stamp
             self._go_on()
         self._tell()
 
@@ -253,7 +249,7 @@ class PageCalibration:
             "of": len(dialogue.emotions),
             "taken": dialogue.taken,
             "frames": dialogue.frames,
-            "advice": self._advice,
+            "advice": dialogue.advice,
         }
 
 
