@@ -18,6 +18,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from expression_ros.nodes.publishing import publish
+
 try:
     from vision_msgs.msg import Detection2DArray
 except ImportError:
@@ -107,7 +109,7 @@ class Camera:
             if time.monotonic() > end:
                 raise RuntimeError(f"no label from the recognizer for {_PATIENCE_S:.0f} s")
             for message in messages[:8]:
-                self._images.publish(self._stamped(message))
+                publish(self._node, self._images, self._stamped(message))
                 time.sleep(1 / 30)
         return 1e-9 * (self._labels_ns[0] - process.started_ns)
 
@@ -124,8 +126,8 @@ class Camera:
             if rest > 0:
                 time.sleep(rest)
             message = self._stamped(messages[number % len(messages)])
-            run.sent_ns.append(_nanoseconds(message.header.stamp))
-            self._images.publish(message)
+            if publish(self._node, self._images, message):
+                run.sent_ns.append(_nanoseconds(message.header.stamp))
             if number % _SAMPLE_EVERY == 0:
                 run.memory_mb.append(process.memory_mb())
         run.seconds = time.monotonic() - begin

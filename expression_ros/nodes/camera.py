@@ -32,6 +32,7 @@ from expression_ros.nodes.camera_parameters import CAMERA_PARAMETERS
 from expression_ros.nodes.diagnostics import ERROR, OK, WARN, Rate, publish_statuses, status
 from expression_ros.nodes.image_messages import to_image_message
 from expression_ros.nodes.parameters import NodeParameters
+from expression_ros.nodes.publishing import publish
 from expression_ros.nodes.running import NodeFinished, run_node
 
 REOPEN_PERIOD_S = 1.0
@@ -262,8 +263,8 @@ class Camera(Node):
                 return
 
     def _publish(self, image: Frame, stamp: Any) -> None:
-        self._images.publish(to_image_message(image, stamp, self._values["frame_id"]))
-        self._published += 1
+        message = to_image_message(image, stamp, self._values["frame_id"])
+        self._published += publish(self, self._images, message)
 
     def _open(self) -> FrameSource:
         return self._open_frames(

@@ -10,6 +10,8 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
+from expression_ros.nodes.publishing import lost_messages, publish
+
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
 ERROR = DiagnosticStatus.ERROR
@@ -28,10 +30,19 @@ def status(node: Node, task: str, level: bytes, message: str, values: Mapping[st
 
 
 def publish_statuses(node: Node, publisher: Any, statuses: list[Any]) -> None:
-    """Publish the statuses with the node's time."""
+    """Publish the statuses with the node's time; the first tells of messages that were lost."""
+    total, new = lost_messages(node)
+    first = statuses[0]
+    first.values.append(KeyValue(key="messages lost", value=str(total)))
+    if new:
+        first.level = max(first.level, WARN)
+        first.message += (
+            f"; the middleware did not take {new} messages: is the machine overloaded, or /dev/shm "
+            "full?"
+        )
     array = DiagnosticArray(status=statuses)
     array.header.stamp = node.get_clock().now().to_msg()
-    publisher.publish(array)
+    publish(node, publisher, array)
 
 
 def level_above(value: float, warn: float, error: float) -> bytes:

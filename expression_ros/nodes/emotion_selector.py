@@ -17,6 +17,7 @@ from expression_ros.nodes.diagnostics import OK, WARN, publish_statuses, status
 from expression_ros.nodes.emotion_selector_parameters import EMOTION_SELECTOR_PARAMETERS
 from expression_ros.nodes.mirror_scores import scores_of
 from expression_ros.nodes.parameters import NodeParameters, ParameterError
+from expression_ros.nodes.publishing import publish
 from expression_ros.nodes.running import run_node
 
 LABEL_TOPIC = "face_emotion"
@@ -102,9 +103,8 @@ class EmotionSelector(Node):
         if self._choice.chosen != name:
             return
         if scores is not None:
-            self._scores_out.publish(scores)
-        self._label_out.publish(message)
-        self._passed_on += 1
+            publish(self, self._scores_out, scores)
+        self._passed_on += publish(self, self._label_out, message)
 
     def _update(self) -> None:
         self._choice.switch_margin = self._values["switch_margin"]

@@ -14,6 +14,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from expression_ros.nodes.image_messages import to_image_message
+from expression_ros.nodes.publishing import publish
 from expression_ros.recognition.circumplex import hri_word, valence_and_arousal
 from expression_ros.recognition.face_names import PresentFaces
 from expression_ros.recognition.face_pictures import aligned_face, cropped_face
@@ -100,7 +101,7 @@ class HriOutputs:
             self._ids = self._present.update((face.id for face in reading.faces), stamp)
             if set(self._ids) != set(self._faces):
                 self._changed.trigger()
-            self._tracked.publish(IdsList(header=header, ids=self._ids))
+            publish(self._node, self._tracked, IdsList(header=header, ids=self._ids))
             for face in reading.faces:
                 outputs = self._faces.get(self._present.name(face.id))
                 if outputs is not None:
@@ -113,7 +114,7 @@ class HriOutputs:
             self._present.clear()
             if self._active and was_there:
                 header = Header(stamp=self._node.get_clock().now().to_msg())
-                self._tracked.publish(IdsList(header=header))
+                publish(self._node, self._tracked, IdsList(header=header))
         self._follow()
 
     def _follow(self) -> None:
@@ -155,14 +156,18 @@ class _FaceOutputs:
         bgr: Callable[[], np.ndarray],
         privacy: str,
     ) -> None:
-        self._roi.publish(roi_message(face, header, grey.shape))
-        self._expression.publish(expression_message(face, header))
+        publish(self._node, self._roi, roi_message(face, header, grey.shape))
+        publish(self._node, self._expression, expression_message(face, header))
         if self._cropped.get_subscription_count() > 0:
             picture = with_privacy_of_face(cropped_face(bgr(), face.box), privacy)
-            self._cropped.publish(to_image_message(picture, header.stamp, header.frame_id))
+            publish(
+                self._node, self._cropped, to_image_message(picture, header.stamp, header.frame_id)
+            )
         if self._aligned.get_subscription_count() > 0:
             picture = with_privacy_of_face(aligned_face(bgr(), grey, face.box), privacy)
-            self._aligned.publish(to_image_message(picture, header.stamp, header.frame_id))
+            publish(
+                self._node, self._aligned, to_image_message(picture, header.stamp, header.frame_id)
+            )
 
 
 def roi_message(face: FaceReading, header: Header, shape: tuple[int, ...]) -> Any:

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from expression_ros.mirroring.behaviour import Command
 from expression_ros.mirroring.interfaces import NotInstalledError, interface_class
 from expression_ros.mirroring.robot_table import Output, Robot
+from expression_ros.nodes.publishing import publish
 
 _ACK_TIMEOUT_S = 0.2  # how long a last message may take to reach its subscribers
 
@@ -83,6 +84,7 @@ class TopicOutput(RobotOutput):
 
     def __init__(self, node: Node, output: Output, robot: Robot):
         super().__init__(node, output, robot)
+        self._unsent: Any = None
         try:
             self._publisher = node.create_publisher(self.interface, output.topic, self.qos)
         except Exception as error:  # rclpy has no common class for what can be wrong with a topic
@@ -116,6 +118,15 @@ class TopicOutput(RobotOutput):
 
     def flush(self) -> None:
         self._publisher.wait_for_all_acked(Duration(seconds=_ACK_TIMEOUT_S))
+
+    def publish(self, message: Any) -> None:
+        """Publish a message; one that the middleware does not take is kept, to be tried again."""
+        self._unsent = None if publish(self._node, self._publisher, message) else message
+
+    def update(self, now: float) -> None:
+        """Try again to send what the middleware did not take."""
+        if self._unsent is not None:
+            self.publish(self._unsent)
 
     def destroy(self) -> None:
         self._node.destroy_publisher(self._publisher)

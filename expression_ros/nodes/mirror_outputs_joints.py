@@ -46,6 +46,8 @@ class JointTrajectoryOutput(TopicOutput):
 
     def update(self, now: float) -> None:
         self._look_for_newcomers(now)
+        if self._unsent is not None:  # by now it would begin too late, and from elsewhere
+            self._unsent, self._newcomer_since = None, now
         if math.isnan(self._newcomer_since):
             return
         self._newcomer_since = min(self._newcomer_since, now)  # the clock may go back
@@ -93,4 +95,4 @@ class JointTrajectoryOutput(TopicOutput):
             )
             for point in points
         ]
-        self._publisher.publish(message)
+        self.publish(message)

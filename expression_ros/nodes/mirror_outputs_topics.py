@@ -23,7 +23,7 @@ class LabelOutput(TopicOutput):
     qos = LATCHED
 
     def show(self, command: Command, now: float) -> None:
-        self._publisher.publish(self.interface(data=command.expression))
+        self.publish(self.interface(data=command.expression))
 
 
 class ExpressionOutput(TopicOutput):
@@ -44,7 +44,7 @@ class ExpressionOutput(TopicOutput):
             expression=command.expression, valence=valence, arousal=arousal, confidence=1.0
         )
         message.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(message)
+        self.publish(message)
 
     def adjust(self, command: Command, now: float) -> None:
         self.show(command, now)
@@ -71,6 +71,7 @@ class LedOutput(TopicOutput):
         self.show(command, now)
 
     def update(self, now: float) -> None:
+        super().update(now)
         finished = self._fade.finished(now)
         if self._fading and (finished or now >= self._next):
             self._fading, self._next = not finished, now + _LED_PERIOD_S
@@ -84,4 +85,4 @@ class LedOutput(TopicOutput):
 
     def _publish(self, now: float) -> None:
         red, green, blue, opacity = self._fade.at(now)
-        self._publisher.publish(self.interface(r=red, g=green, b=blue, a=opacity))
+        self.publish(self.interface(r=red, g=green, b=blue, a=opacity))

@@ -12,6 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout, String
 
 from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
+from expression_ros.nodes.publishing import publish
 from expression_ros.recognition.overlay import draw_overlay
 from expression_ros.recognition.overlay_privacy import with_privacy
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
@@ -59,11 +60,11 @@ class RecognizerOutputs:
     def publish(self, reading: FrameReading, header: Header) -> None:
         """Publish labels, scores and detections of one frame; silence on /face_emotion if empty."""
         if self._detections is not None:
-            self._detections.publish(detections_message(reading, header))
+            publish(self._node, self._detections, detections_message(reading, header))
         face = reading.primary
         if face is not None:
-            self._scores.publish(scores_message(face.scores))
-            self._label.publish(String(data=face.label))
+            publish(self._node, self._scores, scores_message(face.scores))
+            publish(self._node, self._label, String(data=face.label))
 
     def publish_overlay(
         self,
@@ -85,9 +86,13 @@ class RecognizerOutputs:
         hidden = with_privacy(bgr(), (face.box for face in reading.faces), privacy)
         image = draw_overlay(hidden, reading, note)
         if wants_raw:
-            self._image.publish(to_image_message(image, header.stamp, header.frame_id))
+            publish(self._node, self._image, to_image_message(image, header.stamp, header.frame_id))
         if wants_jpeg:
-            self._jpeg.publish(to_jpeg_message(image, header.stamp, header.frame_id, quality))
+            publish(
+                self._node,
+                self._jpeg,
+                to_jpeg_message(image, header.stamp, header.frame_id, quality),
+            )
 
 
 def scores_message(scores: Mapping[str, float]) -> Float32MultiArray:

@@ -13,6 +13,7 @@ from std_msgs.msg import String
 from expression_ros.mirroring.virtual_face import FaceAnimator, UnknownExpressionError, draw_face
 from expression_ros.nodes.image_messages import to_image_message
 from expression_ros.nodes.parameters import NodeParameters
+from expression_ros.nodes.publishing import publish
 from expression_ros.nodes.robot_face_parameters import ROBOT_FACE_PARAMETERS
 from expression_ros.nodes.running import run_node
 
@@ -48,7 +49,8 @@ class RobotFace(Node):
         shape = self._animator.shape_at(self._now())
         image = draw_face(shape, self.parameters["width"], self.parameters["height"])
         stamp = self.get_clock().now().to_msg()
-        self._publisher.publish(to_image_message(image, stamp, self.parameters["frame_id"]))
+        message = to_image_message(image, stamp, self.parameters["frame_id"])
+        publish(self, self._publisher, message)
 
     def _now(self) -> float:
         return 1e-9 * self.get_clock().now().nanoseconds
