@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-_INSTALL_S = 180
+_INSTALL_S = 300
 _MEASURE_S = 180
 
 # Run by fer's own Python, which has nothing of ours. Its default is the Haar cascade.
