@@ -56,7 +56,7 @@ def write_plot(rows: Sequence[TimelineRow], path: Path) -> None:
     seen = [row for row in rows if row.score is not None]
     scores.plot([r.seconds for r in seen], [r.score for r in seen], ".", ms=4, color="0.3")
     scores.set_ylim(0, 1.05)
-    scores.set_ylabel("share of votes")
+    scores.set_ylabel("score")
     shown = list(dict.fromkeys(row.robot_expression for row in rows if row.robot_expression))
     robot.step(
         [row.seconds for row in rows if row.robot_expression],
