@@ -31,8 +31,8 @@ def ask_for_each(
         ValueError: the person has closed the window, or the camera gives no more images.
     """
     window = _window()
+    asked = ""
     try:
-        asked = ""
         for grey, stamp in frames:
             if dialogue.emotion != asked:
                 asked = dialogue.emotion
@@ -48,6 +48,8 @@ def ask_for_each(
             if not dialogue.emotion:
                 return
     finally:
+        if dialogue.emotion and asked:
+            print(file=sys.stderr)  # what went wrong is told in a line of its own
         if window is not None:
             window.close()
 
