@@ -256,6 +256,7 @@ measured here.
 
 `cnn --network blocks` was not trained for this page: it takes about a day on two cores
 (`expression-ros train cnn --network blocks`). `--network compact` takes about an hour.
+`mobilenetv2` and `vgg16` are missing too: they start from a weight file of yours (`--weights`).
 """
 
 if __name__ == "__main__":
