@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +78,7 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
     except RuntimeError as error:  # ROS arguments or a parameter file that cannot be understood
         print(f"[ERROR] {' '.join(str(error).split())}", file=sys.stderr, flush=True)
         return 2
-    stop = threading.Event()
+    stop = _StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
@@ -94,7 +93,24 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
         rclpy.try_shutdown()
 
 
-def _run(make_node: Callable[[], Any], stop: threading.Event) -> int:
+class _StopFlag:
+    """Set by a signal.
+
+    No threading.Event: a second signal in the middle of the first one's ``set()`` would wait for
+    its lock for ever, in the same thread.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+
+def _run(make_node: Callable[[], Any], stop: _StopFlag) -> int:
     node = make_node()
     executor = SingleThreadedExecutor()
     executor.add_node(node)

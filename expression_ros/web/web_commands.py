@@ -9,7 +9,7 @@ import argparse
 import importlib.util
 import signal
 import sys
-import threading
+import time
 from typing import Any
 
 from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
@@ -110,8 +110,8 @@ def _show_nodes(args: argparse.Namespace) -> int:
 
 def _wait_for_the_end() -> None:
     """Wait for SIGINT or SIGTERM."""
-    stop = threading.Event()
+    came: list[int] = []  # no threading.Event: its lock may be held when the signal comes
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    while not stop.wait(0.2):
-        pass
+        signal.signal(number, lambda number, _: came.append(number))
+    while not came:
+        time.sleep(0.1)
