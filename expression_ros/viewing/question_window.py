@@ -51,7 +51,7 @@ class QuestionWindow:
 
         Args:
             grey: (H, W) uint8, the camera's picture.
-            question: what is asked for now.
+            question: what the person is asked to show.
 
         Returns:
             Whether the person wants to go on to the next emotion: the space bar was pressed.
