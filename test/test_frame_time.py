@@ -70,6 +70,7 @@ FAULTS = {
     "nanoseconds as seconds": (lambda t: 1e9 * (NOW + t), JUMPS),
     "milliseconds as seconds": (lambda t: 1e3 * (NOW + t), JUMPS),
     "a counter of nanoseconds": (lambda t: NOW + 1e-4 * t, CREEPS),
+    "25 times as fast": (lambda t: NOW + 25 * t, JUMPS),
     "backwards": (lambda t: NOW - t, GOES_BACK),
     "two cameras with clocks hours apart": (
         lambda t: NOW + t - 7200 * (round(RATE * t) % 2), GOES_BACK,
@@ -85,7 +86,8 @@ def test_where_stamps_are_of_no_use_arrival_counts_and_it_is_told_why(name):
     reasons = {reason, JUMPS} if reason == GOES_BACK else {reason}
     assert frame_time.reason in reasons
     assert [b - a for a, b in pairwise(times[-60:])] == pytest.approx([1 / RATE] * 59)
-    assert 4.9 - (reason == CREEPS) < times[-1] - times[0] < 5.1  # it takes a second to tell
+    if name not in ("a counter of nanoseconds", "25 times as fast"):  # told after a second
+        assert times[-1] - times[0] == pytest.approx(5.0, abs=0.1)
 
 
 def test_a_slow_camera_that_stamps_in_whole_seconds():
@@ -94,7 +96,7 @@ def test_a_slow_camera_that_stamps_in_whole_seconds():
     assert [b - a for a, b in pairwise(times[2:])] == pytest.approx([1 / 0.7] * (len(times) - 3))
 
 
-def with_event(change, at=2.0, seconds=6.0):
+def with_event(change, at=2.5, seconds=6.0):
     """Return a stream whose stamps are changed from a time on."""
     return stream(lambda t: NOW + (change(t) if t >= at else t), seconds=seconds)
 
@@ -106,7 +108,7 @@ def test_stamps_that_begin_anew_are_told_once_and_soon_count_again(offset):
     for k, one in enumerate(with_event(lambda t: t + offset)):
         frame_time.seconds(*one)
         starts += [k] * frame_time.restarted
-    assert len(starts) == 1 and 60 <= starts[0] <= 66
+    assert len(starts) == 1 and 75 <= starts[0] <= 81
     assert frame_time.trusted and frame_time.reason == ""
 
 
@@ -129,6 +131,11 @@ def test_one_wrong_stamp_changes_nothing(wrong):
         times.append(frame_time.seconds(*one))
         assert frame_time.reason == "" and not frame_time.restarted
     assert [b - a for a, b in pairwise(times)] == pytest.approx([1 / RATE] * 149, abs=1e-6)
+
+
+def test_time_moves_even_where_stamps_move_by_less_than_a_float_can_tell():
+    times, _ = told([(1e-20 * k, 1000.0 + k / RATE) for k in range(1, 40)])
+    assert all(later > sooner for sooner, later in pairwise(times))
 
 
 def test_a_paused_bag_goes_on_by_its_stamps():

@@ -8,9 +8,10 @@ counts only while it moves plausibly against a clock that cannot stand still.
 
 Plausible is what a pace from 1/20 to 20 times that of arrival can explain: every stamp is later
 than the one before, by no more than 20 times what passed until arrival and half a second (frames
-that waited in a queue come all at once), and over each second it moves by a twentieth of it. How far stamp and arrival lie apart does not matter: hours between two clocks are no jump. A bag
-at another rate and a simulation at half or ten times the pace keep their own time; where they
-pause, start again or jump, arrival counts for a few frames.
+that waited in a queue come all at once), and over each second it moves by a twentieth of it. How
+far stamp and arrival lie apart does not matter: hours between two clocks are no jump. A bag at
+another rate and a simulation at half or ten times the pace keep their own time; where they pause,
+start again or jump, arrival counts for a few frames.
 """
 
 from __future__ import annotations
@@ -97,9 +98,10 @@ class FrameTime:
             return reason
         self._plausible += 1
         if not self.trusted:
-            began, came = self._anchor
-            if self._plausible < _PROVEN or _PACE * (stamp - began) < arrival - came:
+            if self._plausible < _PROVEN:
                 return self._reasons[-1]
+            if reason := self._pace(stamp, arrival):
+                return reason
             self.trusted = True
             self.restarted = stamp < self._latest
         self._latest = stamp
@@ -114,20 +116,24 @@ class FrameTime:
             return STANDS_STILL
         if moved < 0.0:
             return GOES_BACK
-        if not moved <= _PACE * max(0.0, arrival - self._arrival) + _BURST_S:  # NaN: the last one was none
+        most = _PACE * max(0.0, arrival - self._arrival) + _BURST_S
+        if not moved <= most:  # also where the last stamp was no number
             return JUMPS
         if stamp % 1.0 == 0.0 == self._stamp % 1.0:
             return WHOLE_SECONDS
         return ""
 
     def _span(self, stamp: float, arrival: float) -> str:
-        """Return what is wrong with how far the stamps have moved since a second ago."""
-        moved, passed = stamp - self._anchor[0], arrival - self._anchor[1]
-        if passed < _SPAN_S:
+        """Return what is wrong with the stamps of the last second, once that is over."""
+        if arrival - self._anchor[1] < _SPAN_S:
             return ""
+        reason = self._pace(stamp, arrival)
+        self._anchor = (stamp, arrival)
+        return reason
+
+    def _pace(self, stamp: float, arrival: float) -> str:
+        """Return what is wrong with how far the stamps have moved since the span began."""
+        moved, passed = stamp - self._anchor[0], arrival - self._anchor[1]
         if _PACE * moved < passed:
             return CREEPS
-        if moved > _PACE * passed + _BURST_S:
-            return JUMPS
-        self._anchor = (stamp, arrival)
-        return ""
+        return JUMPS if moved > _PACE * passed + _BURST_S else ""
