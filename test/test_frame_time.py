@@ -152,6 +152,13 @@ def test_frames_that_waited_in_a_queue_keep_the_time_of_their_stamps():
     assert [b - a for a, b in pairwise(times)] == pytest.approx([1 / RATE] * 149, abs=1e-6)
 
 
+@pytest.mark.parametrize(("stamp", "trusted"), [(NOW, True), (0.0, False), (math.nan, False)])
+def test_a_first_stamp_counts_unless_it_is_none(stamp, trusted):
+    frame_time = FrameTime()
+    assert frame_time.seconds(stamp, 1000.0) == 1000.0
+    assert frame_time.trusted == trusted
+
+
 stamps = st.floats(allow_nan=True) | st.sampled_from((0.0, NOW, NOW + 1, NOW + 0.5, -5.0))
 arrivals = st.floats(0.0, 5.0) | st.sampled_from((0.0, 1e-9, 1 / RATE))
 

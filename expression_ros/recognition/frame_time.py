@@ -78,7 +78,9 @@ class FrameTime:
             self._now = arrival
             self._anchor = (stamp, arrival)
             self._latest = stamp
-            self._reasons.append("" if stamp else NOT_STAMPED)
+            if not _is_stamped(stamp):
+                self.trusted, self._plausible = False, 0
+            self._reasons.append("" if self.trusted else NOT_STAMPED)
         else:
             passed = max(_LEAST_S, arrival - self._arrival)
             moved = stamp - self._stamp
@@ -110,7 +112,7 @@ class FrameTime:
     def _step(self, stamp: float, arrival: float) -> str:
         """Return what is wrong with the step from the last stamp to this one."""
         moved = stamp - self._stamp
-        if stamp == 0.0 or stamp != stamp:
+        if not _is_stamped(stamp):
             return NOT_STAMPED
         if moved == 0.0:
             return STANDS_STILL
@@ -137,3 +139,7 @@ class FrameTime:
         if _PACE * moved < passed:
             return CREEPS
         return JUMPS if moved > _PACE * passed + _BURST_S else ""
+
+
+def _is_stamped(stamp: float) -> bool:
+    return stamp != 0.0 and stamp == stamp  # NaN is no time
