@@ -376,7 +376,7 @@ def test_another_size_counts_also_right_after_another_new_beginning(faults, befo
     recognizer = ExpressionRecognizer(FaceDetector(), Calm(), RecognitionSettings())
     recognizer.read(frame(320, 240, "face"), 5.0)
     if before == "an exception":
-        faults.armed = "Calm.read"
+        faults.armed = "FaceTracker.update"
         with pytest.raises(InjectedError):
             recognizer.read(frame(320, 240, "face"), 5.1)
         faults.armed = ""
