@@ -70,9 +70,9 @@ prepare screen has_screen apt_install xvfb libx11-6 libxtst6
 prepare screen has_tkinter apt_install python3-tk
 prepare screen has_pillow pip_install pillow
 prepare browser has_chromium apt_install chromium fonts-dejavu-core
-prepare browser has_playwright pip_install '.[browser]'
+prepare browser has_playwright pip_install -e '.[browser]'
 # Other versions work as well; a fixed one, so that runs can be compared.
 prepare networks has_networks pip_install torch==2.13.0 onnx
-prepare landmarks has_landmarks pip_install '.[landmarks]'
+prepare landmarks has_landmarks pip_install -e '.[landmarks]'
 
 (IFS=,; echo "${missing[*]-}")
