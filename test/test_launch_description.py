@@ -56,15 +56,17 @@ def test_defaults_that_the_explanations_name_are_those_of_the_parameter_tables()
 
 def test_the_table_of_the_readme_names_arguments_and_their_defaults():
     declared = launched().declared
-    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*)\|", README.split("the most used:")[1].split("\n\n")[1],
-                      re.M)  # fmt: skip
+    table = README.split("the most used:")[1].split("\n\n")[1]
+    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*)\|", table, re.M)
     assert len(rows) > 8
-    for row_names, row_defaults in rows:
-        told = re.findall("`([^`]*)`", row_defaults)
-        for name, default in zip_longest(re.findall("`([^`]*)`", row_names), told, fillvalue=""):
-            explained = declared[name].description
-            assert default in (declared[name].default_value, *re.findall(r"\((\w+)\)", explained)) \
-                or default in explained, name  # fmt: skip
+    for row in rows:
+        in_names, in_defaults = (re.findall("`([^`]*)`", cell) for cell in row)
+        for name, default in zip_longest(in_names, in_defaults, fillvalue=""):
+            argument = declared[name]
+            if default:
+                assert default in f"{argument.default_value}; {argument.description}", name
+            else:
+                assert argument.default_value == "", name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
