@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prepares what the tests need beside the environment of `make environment`, as far as this machine
-# allows: Chromium and Playwright, a virtual screen, PyTorch and ONNX, dlib and its predictor, a C++
-# compiler. Packages of the system are installed with apt, only where this runs as root.
+# allows: the clips, a C++ compiler and message types, a virtual screen, Chromium and Playwright,
+# PyTorch and ONNX, dlib and its predictor. Packages of the system are installed with apt, only where this runs as root.
 # Usage: prepare_tests.sh ENVIRONMENT
 # Says on stderr what it does; prints, between commas, the parts that are not there at its end.
 # What is there already is left alone.
@@ -11,6 +11,8 @@ cd "$(dirname "$0")/.."
 python="$1/bin/python"
 log="$1/prepare.log"
 missing=()
+# As in the Makefile: a sourced ROS installation has another Python than the environment.
+unset PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH
 : >"$log"
 
 say() { echo "[prepare] $*" >&2; }
@@ -49,7 +51,8 @@ prepare() {
     fi
 }
 
-compiles() { has_command c++ || has_command g++ || has_command clang++; }
+fetch_clips() { "$python" tools/fetch_clips.py .cache/clips >>"$log" 2>&1; }
+has_interfaces() { "$python" tools/build_test_interfaces.py .cache/interfaces >>"$log" 2>&1; }
 has_screen() { has_command Xvfb && has_library libX11.so.6 && has_library libXtst.so.6; }
 has_tkinter() { imports tkinter; }
 has_pillow() { imports PIL.ImageGrab; }
@@ -65,7 +68,8 @@ has_landmarks() {
     "$python" -c 'from expression_ros.recognition.landmarks import LandmarkFinder as F; F()' 2>/dev/null
 }
 
-prepare interfaces compiles apt_install g++
+prepare clips fetch_clips fetch_clips
+prepare interfaces has_interfaces apt_install g++ python3-dev
 prepare screen has_screen apt_install xvfb libx11-6 libxtst6
 prepare screen has_tkinter apt_install python3-tk
 prepare screen has_pillow pip_install pillow
