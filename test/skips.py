@@ -28,12 +28,12 @@ ALLOWED = {
 }
 # What needs a part that tools/prepare_tests.sh may fail to prepare.
 NEEDS = {
+    "clips": r"no clips",
+    "interfaces": r"vision_msgs|hri_msgs",
+    "screen": r"Xvfb|libX11|tkinter|Pillow",
     "browser": r"Playwright|no browser|axe",
     "networks": r"PyTorch|onnx",
     "landmarks": r"dlib|face_recognition_models|predictor",
-    "screen": r"Xvfb|libX11|tkinter|Pillow",
-    "interfaces": r"vision_msgs|hri_msgs",
-    "clips": r"no clips",
 }
 
 

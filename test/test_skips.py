@@ -86,3 +86,22 @@ def test_the_list_is_short_explained_and_holds_nothing_that_can_be_prepared():
 def test_the_switch_is_off_by_default():
     assert from_environment({}) is None
     assert from_environment({"EXPRESSION_ROS_NO_SKIPS": "0"}) is None
+
+
+@pytest.mark.parametrize(("all_there", "expected"), [(True, ""), (False, ",".join(NEEDS))])
+def test_what_cannot_be_prepared_is_named_and_is_no_failure(tmp_path, all_there, expected):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    answer = f"exit {0 if all_there else 1}"
+    commands = {"python": answer, "chromium": answer, "Xvfb": "exit 0", "id": "echo 1000",
+                "apt-get": "echo never; exit 9"}  # fmt: skip
+    for name, text in commands.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    script = Path(__file__).resolve().parent.parent / "tools" / "prepare_tests.sh"
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", str(script), str(tmp_path)], env=environment, timeout=60,
+                          capture_output=True, text=True)  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
+    assert ("not root" in done.stderr) != all_there
+    assert done.stderr.count("not prepared") >= len(expected.split(",")) or all_there

@@ -15,6 +15,10 @@ missing=()
 unset PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH
 : >"$log"
 
+# All of it together takes no longer than this: slow servers must not keep the tests from running.
+seconds_left=900
+limited() { timeout "$((SECONDS < seconds_left ? seconds_left - SECONDS : 1))" "$@"; }
+
 say() { echo "[prepare] $*" >&2; }
 has_command() { command -v "$1" >/dev/null; }
 has_library() { "$python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
@@ -28,16 +32,16 @@ apt_install() {
     fi
     export DEBIAN_FRONTEND=noninteractive
     if [ -z "$updated" ]; then
-        timeout 300 apt-get update -qq >>"$log" 2>&1
+        limited apt-get update -qq >>"$log" 2>&1
         updated=yes
     fi
     say "installing with apt: $*"
-    timeout 600 apt-get install -y -qq --no-install-recommends "$@" >>"$log" 2>&1
+    limited apt-get install -y -qq --no-install-recommends "$@" >>"$log" 2>&1
 }
 
 pip_install() {
     say "installing with pip: $*"
-    timeout 900 "$python" -m pip install --disable-pip-version-check "$@" >>"$log" 2>&1
+    limited "$python" -m pip install --disable-pip-version-check "$@" >>"$log" 2>&1
 }
 
 # prepare PART CHECK REMEDY...: if the check fails, try the remedy; note what is still not there.
@@ -51,7 +55,7 @@ prepare() {
     fi
 }
 
-fetch_clips() { "$python" tools/fetch_clips.py .cache/clips >>"$log" 2>&1; }
+fetch_clips() { limited "$python" tools/fetch_clips.py .cache/clips >>"$log" 2>&1; }
 has_interfaces() { "$python" tools/build_test_interfaces.py .cache/interfaces >>"$log" 2>&1; }
 has_screen() { has_command Xvfb && has_library libX11.so.6 && has_library libXtst.so.6; }
 has_tkinter() { imports tkinter; }
