@@ -108,6 +108,7 @@ def test_each_node_is_installed_and_knows_its_parameters(arguments):
         for name, value in (pair for given in node.parameters[1:] for pair in given.items()):
             kind = value.value_type if isinstance(value, ParameterValue) else type(value)
             assert name in table, f"{node.name} has no parameter {name}"
+            assert not isinstance(value, str), f"{node.name}: launch may take {name} for a number"
             assert kind is type(table[name].default), f"{node.name}: {name}"
 
 
