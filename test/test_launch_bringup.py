@@ -116,7 +116,7 @@ def test_a_stranger_s_failure_and_environment_are_its_own(launch, tmp_path, file
 
 def test_who_is_started_again_and_who_may_end_without_the_others(launch):
     run = launch(
-        "recognizer.launch.py", {"camera": "0", "mirror": "2", "web": "1 1", "robot_face": "-9"},
+        "recognizer.launch.py", {"camera": "0", "mirror": "2", "web": "1 1", "robot_face": "3"},
         camera="clip.mp4", loop="false", web="true", face="true", required="false",
     )  # fmt: skip
     wait_for_line(run, "STARTED web 3")  # four seconds after the others have ended
