@@ -44,6 +44,8 @@ setup(
         ],
         "train": ["scikit-learn", "matplotlib"],
         "web": ["tornado>=6.1"],
+        "networks": ["torch", "onnx"],  # to train a CNN or the embedding; not to run one
+        "landmarks": ["dlib-bin", "face-recognition-models"],
         "browser": ["playwright", "axe-playwright-python"],  # for the tests of the page
         "recordings": ["rosbags>=0.11", "rosbags-image", "matplotlib"],
         "test": [

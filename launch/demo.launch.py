@@ -10,11 +10,7 @@ import os
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    IncludeLaunchDescription,
-    SetEnvironmentVariable,
-)
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
@@ -28,18 +24,16 @@ def generate_launch_description():
             DeclareLaunchArgument(
                 "video", description="The clip to play: a video file, a folder of images, a webcam."
             ),
-            # Declared first, this default holds in the included file too.
+            # Declared first, these defaults hold in the included file too.
             DeclareLaunchArgument(
                 "face", default_value="true", description="Whether to start the virtual face."
             ),
-            SetEnvironmentVariable(*this_machine_only()),
+            DeclareLaunchArgument(
+                "network",
+                default_value="never",
+                description="Whether other computers can see the nodes: never, whatever the "
+                "environment says; or as in recognizer.launch.py.",
+            ),
             IncludeLaunchDescription(main, launch_arguments=arguments.items()),
         ]
     )
-
-
-def this_machine_only():
-    """Return the variable that keeps a demonstration off the network, and its value."""
-    if os.environ.get("ROS_DISTRO") == "humble":
-        return "ROS_LOCALHOST_ONLY", "1"
-    return "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"

@@ -15,12 +15,13 @@ from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
     GroupAction,
+    LogInfo,
     OpaqueFunction,
     RegisterEventHandler,
-    SetEnvironmentVariable,
 )
 from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
+from launch.events import matches_action
+from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node, PushRosNamespace
 from launch_ros.parameter_descriptions import ParameterValue
@@ -57,9 +58,13 @@ ARGUMENTS = (
     ("autostart", "", "Whether the recognizer configures and activates itself; empty: as in "
      "params_file (true)."),
     ("network", "false", "Whether other computers can see the nodes and their topics; if not, they "
-     "stay on this machine, unless ROS_AUTOMATIC_DISCOVERY_RANGE or ROS_LOCALHOST_ONLY says else."),
-    ("respawn", "true", "Whether recognizer, selector, mirror and virtual face are started again "
-     "two seconds after they die."),
+     "stay on this machine, unless ROS_AUTOMATIC_DISCOVERY_RANGE or ROS_LOCALHOST_ONLY says else; "
+     "never: whatever these say."),
+    ("respawn", "true", "Whether a node is started again two seconds after it fails; one that ends "
+     "by itself, or cannot run as told, is not."),
+    ("required", "true", "Whether the launch ends, with an exit code other than 0, when a node "
+     "fails and is not started again; false, for a file that includes this one: the others go on. "
+     "The page never ends it."),
     ("log_level", "info", "Log level of the nodes and of the ROS libraries below them."),
 )  # fmt: skip
 RESPAWN_DELAY_S = 2.0
@@ -74,44 +79,30 @@ def generate_launch_description():
         )
         for name, default, description in ARGUMENTS
     ]
-    return LaunchDescription([*declarations, *transport(), OpaqueFunction(function=nodes)])
-
-
-def transport():
-    """Give all nodes shared memory that holds whole images, unless the user chose a profile."""
-    humble = os.environ.get("ROS_DISTRO") == "humble"
-    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if humble else "FASTDDS_DEFAULT_PROFILES_FILE"
-    if variable in os.environ:
-        return []
-    profile = os.path.join(
-        get_package_share_directory(PACKAGE), "config", "fastdds_large_images.xml"
-    )
-    return [SetEnvironmentVariable(variable, profile)]
+    return LaunchDescription([*declarations, OpaqueFunction(function=nodes)])
 
 
 def nodes(context):
     """Return the nodes that the arguments ask for, in the namespace they ask for."""
     value = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
     params_file = parameters_path(value["params_file"])
+    names = camera_names(value)
     common = {
         "package": PACKAGE,
         "output": "screen",
         "arguments": ["--ros-args", "--log-level", value["log_level"]],
-    }
-    names = camera_names(value)
-    lasting = {
-        **common,
+        "additional_env": environment(value, context.environment),
         "respawn": truth("respawn", value["respawn"]),
         "respawn_delay": RESPAWN_DELAY_S,
     }
-    actions = recognizers(value, names, params_file, lasting)
+    actions = recognizers(value, names, params_file, common)
     if names:
         actions.append(
             Node(
                 executable="emotion_selector",
                 name="emotion_selector",
                 parameters=[params_file, {"sources": text("sources", ",".join(names))}],
-                **lasting,
+                **common,
             )
         )
     if truth("mirror", value["mirror"]):
@@ -119,61 +110,85 @@ def nodes(context):
             Node(
                 executable="mirror",
                 name="mirror",
-                parameters=[params_file, *given(value, text, "robot", "style")],
-                **lasting,
+                parameters=[params_file, *given(value, text, "robot")],
+                **common,
             )
         )
     if truth("face", value["face"]):
         actions.append(
-            Node(executable="robot_face", name="robot_face", parameters=[params_file], **lasting)
+            Node(executable="robot_face", name="robot_face", parameters=[params_file], **common)
         )
+    required = truth("required", value["required"])
+    handlers = [when_it_ends(one, common["respawn"], required) for one in actions]
     if truth("web", value["web"]):
         camera_topic = "/".join([*names[:1], value["image_topic"]])
-        actions.append(
-            Node(
-                executable="web",
-                name="web",
-                remappings=[("image", camera_topic)],  # read only while somebody is calibrated
-                parameters=[params_file, *given(value, text, "model", "image_transport")],
-                **common,
-            )
+        page = Node(
+            executable="web",
+            name="web",
+            remappings=[("image", camera_topic)],  # read only while somebody is calibrated
+            parameters=[params_file, *given(value, text, "model", "image_transport")],
+            **common,
         )
+        actions.append(page)
+        handlers.append(when_it_ends(page, common["respawn"], required=False))
     if value["camera"] != "none":
-        actions.append(
-            Node(
-                executable="camera",
-                name="camera",
-                remappings=[("image_raw", value["image_topic"])],
-                parameters=[
-                    params_file,
-                    {"source": text("camera", value["camera"])},
-                    *given(value, truth, "loop"),
-                ],
-                **common,
-            )
+        camera = Node(
+            executable="camera",
+            name="camera",
+            remappings=[("image_raw", value["image_topic"])],
+            parameters=[
+                params_file,
+                {"source": text("camera", value["camera"])},
+                *given(value, truth, "loop"),
+            ],
+            **common,
         )
-    return [
-        *this_machine_only(truth("network", value["network"])),
-        RegisterEventHandler(OnProcessExit(on_exit=end_if_misconfigured)),
-        GroupAction([PushRosNamespace(value["namespace"]), *actions]),
-    ]
+        actions.append(camera)
+        handlers.append(when_it_ends(camera, common["respawn"], required))
+    return [*handlers, GroupAction([PushRosNamespace(value["namespace"]), *actions])]
 
 
-def this_machine_only(network):
-    """Keep the nodes off the network, unless that is wanted or the user has said otherwise."""
-    variables = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
-    if network or any(name in os.environ for name in variables):
-        return []
-    if os.environ.get("ROS_DISTRO") == "humble":
-        return [SetEnvironmentVariable("ROS_LOCALHOST_ONLY", "1")]
-    return [SetEnvironmentVariable("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")]
+def when_it_ends(node, respawn, required):
+    """Return what decides, when this node ends, whether it stays ended and the launch goes on.
+
+    launch would start a node again whatever it ended with: also a camera whose file is at its end.
+    """
+
+    def decide(event, context):
+        if context.is_shutdown:
+            return None
+        if event.returncode not in (0, MISCONFIGURED) and respawn:
+            return None  # it is started again after RESPAWN_DELAY_S
+        if event.returncode == 0:
+            told = f"{event.process_name} has ended and is not started again"
+        else:
+            told = f"{event.process_name} failed ({event.returncode}) and is not started again"
+            if required:  # an exception ends the launch, and only that gives an exit code for it
+                raise RuntimeError(f"{told}; with required:=false the other nodes would go on")
+        stay_ended = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(node)))
+        return [LogInfo(msg=f"{told}; the other nodes go on"), *([stay_ended] if respawn else [])]
+
+    return RegisterEventHandler(OnProcessExit(target_action=node, on_exit=decide))
 
 
-def end_if_misconfigured(event, context):
-    """End the launch when a node says that it cannot run as told: no respawn would help."""
-    if event.returncode != MISCONFIGURED or context.is_shutdown:
-        return None
-    return EmitEvent(event=Shutdown(reason=f"{event.process_name} cannot run as told"))
+def environment(value, inherited):
+    """Return the variables that our nodes get, and nothing else of the launch.
+
+    Shared memory that holds whole images, unless a profile was chosen; and this machine only,
+    unless other computers are wanted or the environment says else.
+    """
+    humble = inherited.get("ROS_DISTRO") == "humble"
+    variables = {}
+    profile = "FASTRTPS_DEFAULT_PROFILES_FILE" if humble else "FASTDDS_DEFAULT_PROFILES_FILE"
+    if profile not in inherited:
+        share = get_package_share_directory(PACKAGE)
+        variables[profile] = os.path.join(share, "config", "fastdds_large_images.xml")
+    ranges = ("ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY")
+    never = value["network"].lower() == "never"
+    chosen = any(name in inherited for name in ranges)
+    if never or not (truth("network", value["network"]) or chosen):
+        variables.update({ranges[1]: "1"} if humble else {ranges[0]: "LOCALHOST"})
+    return variables
 
 
 def camera_names(value):
@@ -199,12 +214,11 @@ def camera_names(value):
 
 def recognizers(value, names, params_file, common):
     """Return one recognizer, or one in a namespace of its own for each name."""
-
-    def recognizer():
-        return LifecycleNode(
+    return [
+        LifecycleNode(
             executable="recognizer",
             name="recognizer",
-            namespace="",
+            namespace=name,
             remappings=[("image", value["image_topic"])],
             parameters=[
                 params_file,
@@ -213,10 +227,8 @@ def recognizers(value, names, params_file, common):
             ],
             **common,
         )
-
-    if not names:
-        return [recognizer()]
-    return [GroupAction([PushRosNamespace(name), recognizer()]) for name in names]
+        for name in names or [""]
+    ]
 
 
 def parameters_path(path):

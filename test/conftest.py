@@ -35,6 +35,15 @@ if _generated_interfaces().is_dir():
     sys.path.append(str(_generated_interfaces()))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let skips fail where that is asked for; pytest-xdist's workers report to one process."""
+    import skips  # found only now that this folder is on the path
+
+    plugin = None if hasattr(config, "workerinput") else skips.from_environment()
+    if plugin:
+        config.pluginmanager.register(plugin, "skips-fail")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what talks over DDS: make test runs that by itself, and the rest side by side."""
     for item in items:

@@ -17,6 +17,7 @@ from expression_ros.nodes.running import use_large_image_transport
 
 # Upper bound of a wait, for a busy machine; nothing waits this long when all is well.
 PATIENCE_S = 20.0
+_ASK_AGAIN_S = 2.0
 _DISCOVERY_S = 3.0
 
 
@@ -108,20 +109,40 @@ class RosBench:
         )
         return publisher
 
-    def call(self, service_type: type, name: str, request: Any) -> Any:
-        """Call a service and return its response."""
+    def client(self, service_type: type, name: str) -> Any:
+        """Return the client of a service; made once, it is the same from then on."""
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
             # In about one of fifty contexts rmw_fastrtps (Kilted) says for ever that the services
             # of a lifecycle node in the same participant are not there, although they answer at
             # once. So this only gives discovery its time, once; the answer is what counts.
             self._clients[name].wait_for_service(_DISCOVERY_S)
-        client = self._clients[name]
+        return self._clients[name]
+
+    def call(self, service_type: type, name: str, request: Any) -> Any:
+        """Call a service and return its response."""
         done = threading.Event()
-        future = client.call_async(request)
+        future = self.client(service_type, name).call_async(request)
         future.add_done_callback(lambda _: done.set())
         assert done.wait(PATIENCE_S), f"service {name} did not answer"
         return future.result()
+
+    def ask(self, service_type: Any, name: str) -> Any:
+        """Call a service that changes nothing, again and again until a call is answered.
+
+        What is asked before the service's process runs, or knows where to answer, is lost.
+        """
+        client = self.client(service_type, name)
+        futures: list[Any] = []
+
+        def answered() -> Any:
+            if not futures or time.monotonic() - asked[-1] > _ASK_AGAIN_S:
+                asked.append(time.monotonic())
+                futures.append(client.call_async(service_type.Request()))
+            return next((future for future in futures if future.done()), None)
+
+        asked: list[float] = []
+        return wait_until(answered, f"an answer of {name}").result()
 
     def set_parameter(self, node_name: str, name: str, value: Any) -> Any:
         """Set a parameter of another node as ``ros2 param set`` does; return the result."""

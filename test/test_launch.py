@@ -383,7 +383,9 @@ def test_with_autostart_off_the_recognizer_waits(ros, clips, launched):
 
     labels = ros.collect(String, "/face_emotion")
     launched("recognizer.launch.py", camera=clips / "single_face.mp4", autostart="false")
-    state = ros.call(GetState, "/recognizer/get_state", GetState.Request()).current_state
+    # Made first: once the recognizer answers the one, it knows where to answer the other.
+    ros.client(ChangeState, "/recognizer/change_state")
+    state = ros.ask(GetState, "/recognizer/get_state").current_state
     assert state.label == "unconfigured"
     for label in ("configure", "activate"):
         request = ChangeState.Request()
@@ -429,3 +431,4 @@ def test_a_robot_that_does_not_exist_ends_the_launch_instead_of_respawning(launc
     run.process.wait(PATIENCE_S)
     output = "".join(run.lines)
     assert output.count("no robot 'nonsense'") == 1, output
+    assert run.process.returncode == 1, output
