@@ -13,7 +13,13 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from expression_ros.nodes.diagnostics import OK, publish_statuses
 from expression_ros.nodes.hri_outputs import HriOutputs, hri_available
-from expression_ros.nodes.image_conversion import ImageError, bgr_from_message, grey_from_message
+from expression_ros.nodes.image_conversion import (
+    ImageError,
+    bgr_from_message,
+    grey_from_message,
+    large_enough,
+)
+from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.latest_worker import LatestWorker
 from expression_ros.nodes.parameters import NodeParameters
@@ -49,6 +55,7 @@ class Recognizer(LifecycleNode):
         self._hri: HriOutputs | None = None
         self._input: ImageInput | None = None
         self._worker: LatestWorker | None = None
+        self._depth = DepthMemory()
         self._statistics = RecognizerStatistics(time.monotonic())
         self._problem = ""  # why the last configure failed
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -98,6 +105,7 @@ class Recognizer(LifecycleNode):
         if self._hri is not None:
             self._hri.start()
         self._statistics = RecognizerStatistics(time.monotonic())
+        self._depth = DepthMemory()
         self._worker = LatestWorker(self._read, self._read_failed, "recognition")
         self._input = ImageInput(
             self, image_topic_of(self), self.parameters["image_transport"], self._received
@@ -178,7 +186,7 @@ class Recognizer(LifecycleNode):
         self._apply_parameters(pipeline)
         begin = time.perf_counter()
         try:
-            grey = grey_from_message(message)
+            grey = large_enough(grey_from_message(message, self._depth))
         except ImageError as error:
             self._statistics.image_refused(error.reason, str(error))
             self.get_logger().warning(
@@ -186,12 +194,13 @@ class Recognizer(LifecycleNode):
             )
             return
         converted = time.perf_counter() - begin
+        self._statistics.quality.look(grey, time.monotonic())
         stamp = self._seconds_of(message)
         reading = pipeline.read(grey, stamp)
         outputs.publish(reading, message.header)
         reading.stage_s["convert"] = converted
         self._statistics.frame_read(reading, self._age(message))
-        bgr = cache(lambda: bgr_from_message(message))
+        bgr = cache(lambda: bgr_from_message(message, self._depth))
         if hri is not None:
             privacy = self.parameters["overlay_privacy"]
             hri.publish(reading, message.header, stamp, grey, bgr, privacy)

@@ -9,6 +9,7 @@ from rclpy.node import Node
 
 from expression_ros.nodes.diagnostics import (
     OK,
+    WARN,
     Rate,
     RecentShare,
     Window,
@@ -19,6 +20,7 @@ from expression_ros.nodes.diagnostics import (
 )
 from expression_ros.nodes.image_input import ImageInput
 from expression_ros.nodes.parameters import NodeParameters
+from expression_ros.nodes.picture_quality import QualityWatch
 from expression_ros.recognition.pipeline import FrameReading
 from expression_ros.vocabulary import UNKNOWN
 
@@ -41,6 +43,7 @@ class RecognizerStatistics:
         self.refused: Counter[str] = Counter()
         self.last_refusal = ""
         self.last_image = now
+        self.quality = QualityWatch()
         self._faces = 0
         self._faces_read = 0
         self._unknown = 0
@@ -109,6 +112,7 @@ class RecognizerStatistics:
         if len(self._receive_rates) == _RATE_LOOKS and fastest > 0:  # else it is a silence
             slow = level_below(fastest, limits["image_rate_warn"], limits["image_rate_error"])
         findings = [
+            (WARN if self.quality.problem else OK, self.quality.problem),
             (
                 level_above(refused_share, limits["refused_warn"], limits["refused_error"]),
                 f"{refused_share:.0%} of the images refused: {self.last_refusal}",
