@@ -43,7 +43,9 @@ def subscribed_frames(
     executor.add_node(node)
     newest: deque[Any] = deque(maxlen=1)
     resolved = node.resolve_topic_name(topic)
-    images = ImageInput(node, resolved, transport, lambda message: newest.append(message))
+    images = ImageInput(
+        node, resolved, transport, lambda message: newest.append(message), choice="--topic {0}"
+    )
     try:
         yield _newest_frames(executor, images, newest)
     finally:

@@ -26,7 +26,7 @@ from expression_ros.nodes.parameters import NodeParameters
 from expression_ros.nodes.recognizer_model import LoadedModel, model_status
 from expression_ros.nodes.recognizer_outputs import RecognizerOutputs
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
-from expression_ros.nodes.recognizer_statistics import RecognizerStatistics
+from expression_ros.nodes.recognizer_statistics import RecognizerStatistics, idle_statuses
 from expression_ros.nodes.running import run_node
 from expression_ros.personal.chosen_classifier import chosen_classifier
 from expression_ros.recognition.detection import FaceDetector
@@ -251,6 +251,10 @@ class Recognizer(LifecycleNode):
             if source.level != OK:
                 self.get_logger().warning(source.message, throttle_duration_sec=_LOG_PERIOD_S)
             statuses += [source, counts.recognition_status(self, dropped, now, limits)]
+        else:
+            statuses += idle_statuses(
+                self, self._statistics, self._pipeline is not None, self._problem, limits
+            )
         publish_statuses(self, self._diagnostics, statuses)
 
 
