@@ -219,9 +219,9 @@ def counted_node(ros, monkeypatch, operations):
     for name in ("grey_from_message", "bgr_from_message"):
         convert = getattr(recognizer, name)
 
-        def counted(message, name=name, convert=convert):
+        def counted(*given, name=name, convert=convert):
             operations.counts[name] += 1
-            return convert(message)
+            return convert(*given)
 
         monkeypatch.setattr(recognizer, name, counted)
 

@@ -36,8 +36,8 @@ ALLOWED = {
 # What folders outside of nodes may use of it: none imports ROS, but for the last two, which
 # are imported when somebody asks for a topic or for the page of running nodes.
 OF_NODES = {
-    "image_conversion", "image_messages", "parameter_table", "recognizer_parameters",
-    "mirror_parameters", "web_parameters", "frame_subscription", "web",
+    "image_conversion", "image_depth", "image_messages", "parameter_table",
+    "recognizer_parameters", "mirror_parameters", "web_parameters", "frame_subscription", "web",
 }  # fmt: skip
 ROS = ("rclpy", "sensor_msgs", "std_msgs", "launch", "cv_bridge", "diagnostic_msgs", "vision_msgs")
 

@@ -305,7 +305,7 @@ class Camera(Node):
             "reopen attempts": self._attempts,
             "subscribers": self._images.get_subscription_count(),
         }
-        return status(self, "source", level, message, values)
+        return status(self, "source", level, message, values, self._text)
 
     def _summary(self, rate: float, wanted: float) -> tuple[bytes, str]:
         if self._problem:

@@ -17,14 +17,30 @@ WARN = DiagnosticStatus.WARN
 ERROR = DiagnosticStatus.ERROR
 
 
-def status(node: Node, task: str, level: bytes, message: str, values: Mapping[str, Any]) -> Any:
-    """Return one DiagnosticStatus named ``<node>: <task>``."""
+def status(
+    node: Node,
+    task: str,
+    level: bytes,
+    message: str,
+    values: Mapping[str, Any],
+    hardware_id: str = "",
+) -> Any:
+    """Return one DiagnosticStatus named ``<node>: <task>``.
+
+    Args:
+        node: which reports.
+        task: the part of its work.
+        level, message: the judgement.
+        values: shown as text.
+        hardware_id: what the report is about: a camera's topic or device, a robot; empty for the
+            node itself.
+    """
     name = node.get_fully_qualified_name().lstrip("/")
     return DiagnosticStatus(
         level=level,
         name=f"{name}: {task}",
         message=message,
-        hardware_id="",
+        hardware_id=hardware_id or name,
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
 

@@ -141,7 +141,8 @@ class EmotionSelector(Node):
                 f"; no publisher on {', '.join(missing)}: start a recognizer there, or correct "
                 "the parameter sources"
             )
-        publish_statuses(self, self._report, [status(self, "source", level, text, values)])
+        told = status(self, "source", level, text, values, hardware_id=", ".join(self._names))
+        publish_statuses(self, self._report, [told])
 
 
 def main(args: list[str] | None = None) -> int:

@@ -14,6 +14,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
 from expression_ros.nodes.image_conversion import ImageError, grey_from_message
+from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.image_input import ImageInput
 from expression_ros.nodes.running import use_large_image_transport
 
@@ -42,7 +43,9 @@ def subscribed_frames(
     executor.add_node(node)
     newest: deque[Any] = deque(maxlen=1)
     resolved = node.resolve_topic_name(topic)
-    images = ImageInput(node, resolved, transport, lambda message: newest.append(message))
+    images = ImageInput(
+        node, resolved, transport, lambda message: newest.append(message), choice="--topic {0}"
+    )
     try:
         yield _newest_frames(executor, images, newest)
     finally:
@@ -54,7 +57,7 @@ def subscribed_frames(
 def _newest_frames(
     executor: SingleThreadedExecutor, images: ImageInput, newest: deque[Any]
 ) -> Iterator[tuple[np.ndarray, float]]:
-    heard = time.monotonic()
+    heard, depth = time.monotonic(), DepthMemory()
     while True:
         executor.spin_once(timeout_sec=0.1)
         if not newest:
@@ -63,6 +66,6 @@ def _newest_frames(
             continue
         heard = time.monotonic()
         try:
-            yield grey_from_message(newest.popleft()), heard
+            yield grey_from_message(newest.popleft(), depth), heard
         except ImageError as error:
             print(f"expression-ros: image refused: {error}", file=sys.stderr)

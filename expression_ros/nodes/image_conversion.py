@@ -16,6 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from expression_ros.nodes.image_depth import DepthMemory
+from expression_ros.nodes.jpeg_without_end import decode_without_end
 from expression_ros.nodes.picture_header import declared_size
 
 # Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
@@ -27,13 +29,22 @@ BYTES_PER_PIXEL = {
     "bayer_rggb16": 2, "bayer_bggr16": 2, "bayer_gbrg16": 2, "bayer_grbg16": 2,
 }  # fmt: skip
 
+# Encodings with a plane of grey before the colours, which have half of its width and height.
+PLANAR = {
+    "nv12": cv2.COLOR_YUV2BGR_NV12, "nv21": cv2.COLOR_YUV2BGR_NV21,
+    "i420": cv2.COLOR_YUV2BGR_I420, "yv12": cv2.COLOR_YUV2BGR_YV12,
+}  # fmt: skip
+
+# The smallest side of a picture that can hold a face: the window of the cascades that find them.
+MIN_SIDE = 20
+
 # The largest picture that is decoded: 8192x8192, more than any camera of a robot sends, and at most
 # 192 MiB as BGR. A PNG of 120 kB can declare (and truly hold) a thousand times its size.
 MAX_DECODED_PIXELS = 1 << 26
 
 # Drivers that do not say what their channels mean nearly always mean these; and uyvy and yuyv are
 # the younger names of what every cv_bridge knows by the older ones.
-_ALIASES = {"8UC1": "mono8", "8UC3": "bgr8", "16UC1": "mono16", "uyvy": "yuv422",
+_ALIASES = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC1": "mono16", "uyvy": "yuv422",
             "yuyv": "yuv422_yuy2"}  # fmt: skip
 
 
@@ -61,40 +72,122 @@ class _Tight:
     data: Any
 
 
-def grey_from_message(message: Any) -> np.ndarray:
+def grey_from_message(message: Any, depth: DepthMemory | None = None) -> np.ndarray:
     """Return a sensor_msgs Image or CompressedImage as (H, W) uint8 grey.
+
+    Args:
+        message: the image.
+        depth: of the stream that it belongs to, so that 16-bit pictures do not flicker; without,
+            each picture is taken by itself.
 
     Raises:
         ImageError: the message is not a readable image; says what was wrong and what to do.
     """
+    depth = depth or DepthMemory()
     if hasattr(message, "format"):
-        return _decode(message, cv2.IMREAD_GRAYSCALE)
-    return _convert(_checked(message), "mono8")
+        return _decode(message, cv2.IMREAD_GRAYSCALE, depth)
+    if _encoding_of(message) in PLANAR:
+        return _planes(message)[: message.height].copy()
+    return _convert(_checked(message, depth), "mono8")
 
 
-def bgr_from_message(message: Any) -> np.ndarray:
+def bgr_from_message(message: Any, depth: DepthMemory | None = None) -> np.ndarray:
     """Return a sensor_msgs Image or CompressedImage as a new (H, W, 3) uint8 BGR array.
+
+    Args:
+        message, depth: as grey_from_message.
 
     Raises:
         ImageError: as grey_from_message.
     """
+    depth = depth or DepthMemory()
     if hasattr(message, "format"):
-        return _decode(message, cv2.IMREAD_COLOR)
-    image = _convert(_checked(message), "bgr8")
+        image = _decode(message, cv2.IMREAD_COLOR, depth)
+        return cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if _is_stored_as_rgb(message) else image
+    if _encoding_of(message) in PLANAR:
+        return cv2.cvtColor(_planes(message), PLANAR[_encoding_of(message)])
+    image = _convert(_checked(message, depth), "bgr8")
     return image if image.flags.owndata and image.flags.writeable else image.copy()
 
 
-def _checked(message: Any) -> _Tight:
-    """Return the message's image with tight rows, or say why it is none."""
-    encoding = _ALIASES.get(message.encoding, message.encoding)
-    height, width, step = message.height, message.width, message.step
+def large_enough(image: np.ndarray) -> np.ndarray:
+    """Return a picture as it is; raise ImageError if no face fits into it."""
+    height, width = image.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            "size",
+            f"image of {width}x{height} pixels is too small for a face; let the driver publish "
+            f"pictures of {MIN_SIDE}x{MIN_SIDE} at least, 640x480 is good",
+        )
+    return image
+
+
+def _encoding_of(message: Any) -> str:
+    return str(_ALIASES.get(message.encoding, message.encoding))
+
+
+def _is_stored_as_rgb(message: Any) -> bool:
+    """Return whether red and blue of a compressed picture are swapped.
+
+    Early versions of compressed_image_transport did so, and later ones, which write bgr, still
+    swap them back when they read (CompressedSubscriber::internalCallback).
+    """
+    return "compressed rgb" in message.format.partition(";")[2]
+
+
+def _check_size(message: Any) -> None:
+    height, width = message.height, message.width
     if height == 0 or width == 0:
         raise ImageError("size", f"image of {width}x{height} pixels; check the camera driver")
+
+
+def _truncated(message: Any, needed: int) -> ImageError:
+    return ImageError(
+        "data",
+        f"image is truncated: {len(message.data)} bytes of {needed} ({message.width}x"
+        f"{message.height} {message.encoding}, step {message.step}); check the camera driver",
+    )
+
+
+def _planes(message: Any) -> np.ndarray:
+    """Return the planes of a PLANAR image below each other, (H * 3/2, W) uint8, without padding."""
+    _check_size(message)
+    height, width, step = message.height, message.width, message.step
+    if width % 2 or height % 2:
+        raise ImageError(
+            "size",
+            f"{message.encoding} image of odd size {width}x{height}; check the camera driver",
+        )
+    rows = height * 3 // 2
+    if step == width * 3 // 2:  # some drivers count the bytes of all planes as those of a row
+        step = width
+    if step < width:
+        raise ImageError(
+            "step",
+            f"step of {step} bytes is too short for {width} pixels of {message.encoding} ({width} "
+            "bytes); check the camera driver",
+        )
+    if len(message.data) < step * rows:
+        raise _truncated(message, step * rows)
+    planes = np.frombuffer(message.data, np.uint8, step * rows).reshape(rows, step)
+    if step == width:
+        return planes
+    if _encoding_of(message).startswith("nv"):
+        return np.ascontiguousarray(planes[:, :width])
+    colours = planes[height:].reshape(height, step // 2)[:, : width // 2]
+    return np.vstack([planes[:height, :width], colours.reshape(height // 2, width)])
+
+
+def _checked(message: Any, depth: DepthMemory) -> _Tight:
+    """Return the message's image with tight rows and 8 bits a value, or say why it is none."""
+    _check_size(message)
+    encoding = _encoding_of(message)
+    height, width, step = message.height, message.width, message.step
     if encoding not in BYTES_PER_PIXEL:
         raise ImageError(
             "encoding",
             f"encoding {message.encoding!r} is not supported; let the driver publish one of "
-            f"{', '.join(BYTES_PER_PIXEL)}",
+            f"{', '.join((*BYTES_PER_PIXEL, *PLANAR))}",
         )
     row = width * BYTES_PER_PIXEL[encoding]
     if step < row:
@@ -104,21 +197,18 @@ def _checked(message: Any) -> _Tight:
             "check the camera driver",
         )
     if len(message.data) < step * height:
-        raise ImageError(
-            "data",
-            f"image is truncated: {len(message.data)} bytes of {step * height} "
-            f"({width}x{height} {encoding}, step {step}); check the camera driver",
-        )
+        raise _truncated(message, step * height)
     if encoding.startswith("yuv") and width % 2:
         raise ImageError("size", f"{encoding} image of odd width {width}; check the camera driver")
     data = message.data
     if step > row:
         rows = np.frombuffer(data, np.uint8, step * height).reshape(height, step)
         data = np.ascontiguousarray(rows[:, :row]).reshape(-1)
-    # cv_bridge cannot swap bytes with NumPy 2, so nobody else has to: what goes on is native.
+    if encoding.endswith("16"):
+        order = ">u2" if message.is_bigendian else "<u2"
+        values = np.frombuffer(data, order, row * height // 2).astype(np.uint16, copy=False)
+        encoding, row, data = f"{encoding[:-2]}8", row // 2, depth.eight_bits(values)
     native = 0 if sys.byteorder == "little" else 1
-    if encoding.endswith("16") and bool(message.is_bigendian) != bool(native):
-        data = np.frombuffer(data, np.uint16, row * height // 2).byteswap().view(np.uint8)
     return _Tight(height, width, encoding, native, row, data)
 
 
@@ -131,15 +221,19 @@ def _convert(image: _Tight, wanted: str) -> np.ndarray:
         raise ImageError("decode", f"{image.encoding} image cannot be converted: {error}") from None
 
 
-def _decode(message: Any, flags: int) -> np.ndarray:
-    _check_declared(message)
+def _decode(message: Any, flags: int, depth: DepthMemory) -> np.ndarray:
+    endless = _check_declared(message)
+    flags |= cv2.IMREAD_ANYDEPTH
     try:
-        image = cv2.imdecode(np.frombuffer(message.data, np.uint8), flags)
+        if endless:
+            image = decode_without_end(bytes(message.data), flags)
+        else:
+            image = cv2.imdecode(np.frombuffer(message.data, np.uint8), flags)
     except (cv2.error, MemoryError):
         image = None  # a corrupt one returns None or raises, as the decoder likes
     if image is None:
-        raise _undecodable(message)
-    return image
+        raise endless or _undecodable(message)
+    return depth.eight_bits(image) if image.dtype == np.uint16 else image
 
 
 def _undecodable(message: Any) -> ImageError:
@@ -150,8 +244,11 @@ def _undecodable(message: Any) -> ImageError:
     )
 
 
-def _check_declared(message: Any) -> None:
+def _check_declared(message: Any) -> ImageError | None:
     """Raise ImageError unless the data can hold the picture that their header declares.
+
+    Returns:
+        The error of a JPEG that has no end marker, if more than that proves to be missing.
 
     OpenCV takes the memory for the declared size before it looks at the pixels: 2.7 GB for a
     PNG of 100 bytes that says it is 30000x30000. Its other formats (TIFF, EXR, ...) are left
@@ -168,11 +265,15 @@ def _check_declared(message: Any) -> None:
             f"{MAX_DECODED_PIXELS}; let the driver publish smaller pictures",
         )
     if len(data) < needed:
-        raise ImageError(
+        error = ImageError(
             "data",
             f"compressed image is truncated: {len(data)} bytes, at least {needed} are needed for "
             f"the {width}x{height} pixels it declares; check the camera driver",
         )
+        if needed > len(data) + 1 or bytes(data[:2]) != b"\xff\xd8":
+            raise error
+        return error
+    return None
 
 
 _chosen: list[Callable[[_Tight, str], np.ndarray]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rclpy.duration import Duration
@@ -12,6 +12,7 @@ from rclpy.node import Node
 from expression_ros.mirroring.behaviour import Command
 from expression_ros.mirroring.interfaces import NotInstalledError, interface_class
 from expression_ros.mirroring.robot_table import Output, Robot
+from expression_ros.nodes.endpoints import full_name
 from expression_ros.nodes.publishing import publish
 
 _ACK_TIMEOUT_S = 0.2  # how long a last message may take to reach its subscribers
@@ -103,6 +104,13 @@ class TopicOutput(RobotOutput):
     def problem(self) -> str:
         if self.listeners:
             return ""
+        infos = self._node.get_subscriptions_info_by_topic(self.topic)
+        others = other_types(infos, self.output.interface)
+        if others:
+            return (
+                f"{others} on {self.topic}, where the table of {self._robot.name} sends "
+                f"{self.output.interface}: correct the output's type or topic in the table"
+            )
         return (
             f"nobody subscribes {self.topic}: start the robot's controller or driver, or correct "
             f"the topic in the table of {self._robot.name}"
@@ -130,6 +138,12 @@ class TopicOutput(RobotOutput):
 
     def destroy(self) -> None:
         self._node.destroy_publisher(self._publisher)
+
+
+def other_types(infos: Iterable[Any], wanted: str) -> str:
+    """Return which nodes use a topic with another type than ``wanted``; empty if none does."""
+    others = {f"{full_name(one)} uses {one.topic_type}" for one in infos}
+    return " and ".join(sorted(one for one in others if not one.endswith(f" {wanted}")))
 
 
 def interface_of(output: Output) -> Any:

@@ -11,6 +11,7 @@ from expression_ros.mirroring.behaviour import Command
 from expression_ros.mirroring.interfaces import interface_class
 from expression_ros.mirroring.joint_motion import JointMotion, TrajectoryPoint
 from expression_ros.mirroring.robot_table import Output, Robot
+from expression_ros.nodes.controller_joints import ControllerJoints
 from expression_ros.nodes.mirror_outputs_base import TopicOutput
 
 _NEWCOMER_DELAY_S = 0.5  # between seeing a subscription and trusting that it hears us too
@@ -33,7 +34,16 @@ class JointTrajectoryOutput(TopicOutput):
         self._motion = JointMotion(joints, robot.poses_of(output), robot.neutral)
         self._target = Command(robot.neutral)
         self._listeners = 0
+        self._controllers = ControllerJoints(node, self.topic, self._names, robot.name)
         self._newcomer_since = math.nan  # when somebody appeared who has to be led to the target
+
+    @property
+    def problem(self) -> str:
+        return super().problem or self._controllers.problem
+
+    def destroy(self) -> None:
+        self._controllers.close()
+        super().destroy()
 
     def show(self, command: Command, now: float) -> None:
         self._look_for_newcomers(now)

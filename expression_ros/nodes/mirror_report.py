@@ -19,7 +19,7 @@ from expression_ros.nodes.diagnostics import (
     status,
     summary,
 )
-from expression_ros.nodes.mirror_outputs_base import RobotOutput
+from expression_ros.nodes.mirror_outputs_base import RobotOutput, other_types
 from expression_ros.nodes.parameters import NodeParameters
 
 
@@ -73,7 +73,10 @@ class MirrorReport:
             bad_scores: how many messages of scores could not be read.
         """
         now = time.monotonic()
-        publishers = self._node.count_publishers(self._labels)
+        publishers = sum(
+            info.topic_type == "std_msgs/msg/String"
+            for info in self._node.get_publishers_info_by_topic(self._labels)
+        )
         if publishers:
             self._publisher_seen = now
         troubled = [(output.topic, text) for output in outputs if (text := output.problem)]
@@ -102,9 +105,8 @@ class MirrorReport:
         }
         for output in (expression, *outputs):
             values.update(output.report)
-        publish_statuses(
-            self._node, self._publisher, [status(self._node, "expressions", level, text, values)]
-        )
+        told = status(self._node, "expressions", level, text, values, hardware_id=robot.name)
+        publish_statuses(self._node, self._publisher, [told])
 
     def _findings(
         self, behaviour: MirrorBehaviour, troubled: Sequence[tuple[str, str]], now: float
@@ -114,6 +116,9 @@ class MirrorReport:
         if unknown_count > self._unknown_count:
             self._unknown_count, self._unknown_at = unknown_count, now
         recent = now - self._unknown_at < limits["unknown_word_warn"]
+        others = other_types(
+            self._node.get_publishers_info_by_topic(self._labels), "std_msgs/msg/String"
+        )
         alone = now - self._publisher_seen if behaviour.enabled else 0.0
         findings = [
             self._clock.look(),
@@ -122,6 +127,11 @@ class MirrorReport:
                 level_above(alone, limits["publisher_gone_warn"], limits["publisher_gone_error"]),
                 f"nobody has published {self._labels} for {alone:.0f} s: start the recognizer, or "
                 "remap the topic",
+            ),
+            (
+                WARN if others and behaviour.enabled else OK,
+                f"{others} on {self._labels}, whose labels are of std_msgs/msg/String: remap one "
+                f"of them, as in --ros-args -r {self._labels}:={self._labels}_2",
             ),
         ]
         # At a problem's first report its age is 0, which is to be above a threshold of 0.

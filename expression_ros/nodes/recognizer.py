@@ -14,14 +14,20 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from expression_ros.nodes.clock_watch import ClockWatch
 from expression_ros.nodes.diagnostics import OK, publish_statuses
 from expression_ros.nodes.hri_outputs import HriOutputs, hri_available
-from expression_ros.nodes.image_conversion import ImageError, bgr_from_message, grey_from_message
+from expression_ros.nodes.image_conversion import (
+    ImageError,
+    bgr_from_message,
+    grey_from_message,
+    large_enough,
+)
+from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.latest_worker import LatestWorker
 from expression_ros.nodes.parameters import NodeParameters
 from expression_ros.nodes.recognizer_model import LoadedModel, model_status
 from expression_ros.nodes.recognizer_outputs import RecognizerOutputs
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
-from expression_ros.nodes.recognizer_statistics import RecognizerStatistics
+from expression_ros.nodes.recognizer_statistics import RecognizerStatistics, idle_statuses
 from expression_ros.nodes.running import run_node
 from expression_ros.personal.chosen_classifier import chosen_classifier
 from expression_ros.recognition.detection import FaceDetector
@@ -53,6 +59,7 @@ class Recognizer(LifecycleNode):
         self._worker: LatestWorker[tuple[Any, float]] | None = None
         self._frame_time = FrameTime()
         self._clock_watch = ClockWatch(self)
+        self._depth = DepthMemory()
         self._statistics = RecognizerStatistics(time.monotonic())
         self._problem = ""  # why the last configure failed
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -103,6 +110,7 @@ class Recognizer(LifecycleNode):
         if self._hri is not None:
             self._hri.start()
         self._statistics = RecognizerStatistics(time.monotonic())
+        self._depth = DepthMemory()
         self._worker = LatestWorker(self._read, self._read_failed, "recognition")
         self._input = ImageInput(
             self, image_topic_of(self), self.parameters["image_transport"], self._received
@@ -185,7 +193,7 @@ class Recognizer(LifecycleNode):
         self._apply_parameters(pipeline)
         begin = time.perf_counter()
         try:
-            grey = grey_from_message(message)
+            grey = large_enough(grey_from_message(message, self._depth))
         except ImageError as error:
             self._statistics.image_refused(error.reason, str(error))
             self.get_logger().warning(
@@ -193,6 +201,7 @@ class Recognizer(LifecycleNode):
             )
             return
         converted = time.perf_counter() - begin
+        self._statistics.quality.look(grey, time.monotonic())
         stamp = self._time_of(message, arrival)
         if self._frame_time.restarted:
             pipeline.reset()  # a bag that loops, a simulation that was reset: other faces
@@ -200,7 +209,7 @@ class Recognizer(LifecycleNode):
         outputs.publish(reading, message.header)
         reading.stage_s["convert"] = converted
         self._statistics.frame_read(reading, *self._latency(message, arrival))
-        bgr = cache(lambda: bgr_from_message(message))
+        bgr = cache(lambda: bgr_from_message(message, self._depth))
         if hri is not None:
             privacy = self.parameters["overlay_privacy"]
             hri.publish(reading, message.header, stamp, grey, bgr, privacy)
@@ -263,6 +272,10 @@ class Recognizer(LifecycleNode):
             if source.level != OK:
                 self.get_logger().warning(source.message, throttle_duration_sec=_LOG_PERIOD_S)
             statuses += [source, counts.recognition_status(self, dropped, now, limits)]
+        else:
+            statuses += idle_statuses(
+                self, self._statistics, self._pipeline is not None, self._problem, limits
+            )
         publish_statuses(self, self._diagnostics, statuses)
 
 

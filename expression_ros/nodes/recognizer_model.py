@@ -10,6 +10,7 @@ from typing import Any
 from rclpy.node import Node
 
 from expression_ros.nodes.diagnostics import ERROR, OK, level_above, status
+from expression_ros.nodes.image_input import image_topic_of
 from expression_ros.nodes.parameters import NodeParameters
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.models import model_facts
@@ -56,7 +57,7 @@ class LoadedModel:
             "written": datetime.fromtimestamp(self._written, timezone.utc).strftime("%Y-%m-%d"),
             "age (days)": f"{days:.1f}",
         }
-        return status(node, "model", level, text, values | self._facts)
+        return status(node, "model", level, text, values | self._facts, image_topic_of(node))
 
 
 def model_status(
@@ -71,9 +72,9 @@ def model_status(
         limits: with the thresholds.
     """
     if problem:
-        return status(node, "model", ERROR, problem, {})
+        return status(node, "model", ERROR, problem, {}, image_topic_of(node))
     if model is None:
-        return status(node, "model", OK, "not configured", {})
+        return status(node, "model", OK, "not configured", {}, image_topic_of(node))
     return model.status(node, limits)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +10,9 @@ from typing import Any
 
 from rclpy.node import Node
 
+from expression_ros.nodes.camera_topics import Company
 from expression_ros.nodes.diagnostics import (
+    ERROR,
     OK,
     WARN,
     Rate,
@@ -20,14 +23,21 @@ from expression_ros.nodes.diagnostics import (
     status,
     summary,
 )
-from expression_ros.nodes.image_input import ImageInput
+from expression_ros.nodes.endpoints import full_name
+from expression_ros.nodes.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.parameters import NodeParameters
+from expression_ros.nodes.picture_quality import QualityWatch
+from expression_ros.nodes.recognizer_outputs import TOPIC as LABEL_TOPIC
 from expression_ros.recognition.frame_time import GOES_BACK, JUMPS
 from expression_ros.recognition.pipeline import FrameReading
 from expression_ros.vocabulary import UNKNOWN
 
 _RATE_LOOKS = 3  # seconds in a row that have to be slow: one is short of an image now and then
 _FEWEST_FACES = 20  # of which a share of unknown ones says something
+_MANY_LOST = 0.5  # of a radio link's images some are lost always
+_SLOW_CAMERA = (
+    "give the camera more light, a higher rate or a better network, or lower image_rate_warn"
+)
 _OTHER_CLOCK_S = 60.0  # no image is under way for so long: its stamp is of another clock
 _AHEAD_S = 1.0  # by which another computer's clock may be ahead
 _STAMP_REMEDY = "let the camera's driver stamp each image with the time it was taken"
@@ -53,6 +63,8 @@ class RecognizerStatistics:
         self.last_image = now
         self.stamps_ignored = ""  # why, see FrameTime.reason
         self._ahead_s = 0.0
+        self.quality = QualityWatch()
+        self._company = Company()
         self._faces = 0
         self._faces_read = 0
         self._unknown = 0
@@ -63,6 +75,7 @@ class RecognizerStatistics:
         self._receive_rates: deque[float] = deque(maxlen=_RATE_LOOKS)
         self._process_rate = Rate()
         self._refused_share = RecentShare()
+        self._lost_share = RecentShare()
         self._dropped_share = RecentShare()
         self._failed_share = RecentShare()
         self._unknown_share = RecentShare(fewest=_FEWEST_FACES)
@@ -122,12 +135,14 @@ class RecognizerStatistics:
         rate = self._receive_rate.update(self.received, now)
         silent = now - self.last_image
         refused = sum(self.refused.values())
-        level, text = self._judged_input(source, rate, silent, refused, limits, clock)
+        level, text = self._judged_input(source, rate, now, refused, limits, clock)
         shown = {
             "topic": source.topic,
+            "type": source.transport,
             "reliability": source.reliability.name.lower().replace("_", " "),
             "publishers": ", ".join(source.publishers()) or "none",
             "images received": self.received,
+            "images lost on their way": source.lost,
             "images dropped": dropped,
             "images refused": refused,
             "rate (Hz)": f"{rate:.1f}",
@@ -136,19 +151,22 @@ class RecognizerStatistics:
             **values,
         }
         shown |= {f"refused: {reason}": count for reason, count in list(self.refused.items())}
-        return status(node, "input", level, text, shown)
+        return status(node, "input", level, text, shown, source.topic)
 
     def _judged_input(
         self,
         source: ImageInput,
         rate: float,
-        silent: float,
+        now: float,
         refused: int,
         limits: NodeParameters,
         clock: tuple[bytes, str],
     ) -> tuple[bytes, str]:
+        silent = now - self.last_image
         self._receive_rates.append(rate)
         refused_share = self._refused_share.update(refused, self.received)
+        lost_share = self._lost_share.update(source.lost, source.lost + source.arrived)
+        losing = lost_share > _MANY_LOST
         silence = level_above(silent, limits["image_timeout"], limits["image_timeout_error"])
         if silence != OK:  # then the rest follows from it
             return summary([(silence, source.explain_silence(silent)), clock], "")
@@ -156,20 +174,25 @@ class RecognizerStatistics:
         slow = OK
         if len(self._receive_rates) == _RATE_LOOKS and fastest > 0:  # else it is a silence
             slow = level_below(fastest, limits["image_rate_warn"], limits["image_rate_error"])
+        mixture = source.mixture(now)
+        few = source.explain_losses(lost_share) if losing else _SLOW_CAMERA
         findings = [
+            (WARN if self.quality.problem else OK, self.quality.problem),
             (
                 level_above(refused_share, limits["refused_warn"], limits["refused_error"]),
                 f"{refused_share:.0%} of the images refused: {self.last_refusal}",
             ),
             (
                 slow,
-                f"{fastest:.1f} images/s on {source.topic} are few: give the camera more light, a "
-                "higher rate or a better network, or lower image_rate_warn",
+                f"{fastest:.1f} images/s on {source.topic} are few: {few}",
             ),
             *self._judged_time(source.topic),
             clock,
+            (WARN if losing and slow == OK else OK, f"images on {source.topic}: {few}"),
+            (WARN if mixture else OK, mixture),
         ]
-        return summary(findings, f"{rate:.1f} images/s on {source.topic}")
+        fine = f"{rate:.1f} images/s on {source.topic}"
+        return summary(findings, f"{fine}; {source.note}" if source.note else fine)
 
     def _judged_time(self, topic: str) -> list[tuple[bytes, str]]:
         reason, ahead = self.stamps_ignored, self._ahead_s
@@ -196,8 +219,10 @@ class RecognizerStatistics:
         unknown_share = self._unknown_share.update(self._unknown, self._faces_read)
         seen = f"{self._faces} face{'' if self._faces == 1 else 's'}"
         fine = f"{seen}, {self._label}" if self._label else seen
+        company = self._company_of_labels(node, now)
         latency = self._latency_ms.percentile(50) / 1000 if self.frame_rate > 0 else 0.0
         findings = [
+            (WARN if company else OK, company),
             (
                 level_above(failed_share, limits["failed_warn"], limits["failed_error"]),
                 f"{failed_share:.0%} of the frames could not be read, {self.failed} so far; see "
@@ -234,7 +259,18 @@ class RecognizerStatistics:
             f"{stage} median (ms)": f"{window.percentile(50):.1f}"
             for stage, window in list(self._stage_ms.items())
         }
-        return status(node, "recognition", *summary(findings, fine), values)
+        return status(node, "recognition", *summary(findings, fine), values, image_topic_of(node))
+
+    def _company_of_labels(self, node: Node, now: float) -> str:
+        topic = node.resolve_topic_name(LABEL_TOPIC)
+        names = map(full_name, node.get_publishers_info_by_topic(topic))
+        several = self._company.of(names, now)
+        if not several:
+            return ""
+        return (
+            f"{' and '.join(several)} both publish {topic}, so that their labels mix: stop all "
+            "but one, or start one with --ros-args -r __ns:=/second"
+        )
 
 
 def _latency_text(latency: float) -> str:
@@ -247,3 +283,34 @@ def _latency_text(latency: float) -> str:
         f"labels come {latency:.2f} s after their images: send smaller ones, raise min_face, or "
         "free this computer"
     )
+
+
+def idle_statuses(
+    node: Node, counts: RecognizerStatistics, configured: bool, problem: str, limits: NodeParameters
+) -> list[Any]:
+    """Return the statuses of input and recognition while no image is read, and why none is.
+
+    Args:
+        node: the recognizer.
+        counts: since it was last active.
+        configured: whether it is inactive, else it is unconfigured.
+        problem: why the last transition failed; empty if it did not.
+        limits: the thresholds.
+    """
+    state = "inactive" if configured else "unconfigured"
+    name = node.get_fully_qualified_name()
+    steps = ("activate",) if configured else ("configure", "activate")
+    commands = " && ".join(f"ros2 lifecycle set {name} {step}" for step in steps)
+    text = f"{state}: no image is read; to begin: {commands}"
+    if problem:
+        text = f"{state}: no image is read, since it could not be started (see {name[1:]}: model)"
+    level = ERROR if problem else OK
+    topic = image_topic_of(node)
+    values = {
+        "topic": topic,
+        "images received": counts.received,
+        "images refused": sum(counts.refused.values()),
+    }
+    recognition = counts.recognition_status(node, 0, time.monotonic(), limits)
+    recognition.level, recognition.message = level, text
+    return [status(node, "input", level, text, values, topic), recognition]

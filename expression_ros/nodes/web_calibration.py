@@ -8,6 +8,7 @@ from typing import Any
 from rclpy.node import Node
 
 from expression_ros.nodes.image_conversion import grey_from_message
+from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.image_input import ImageInput
 from expression_ros.nodes.latest_worker import LatestWorker
 from expression_ros.web.page_calibration import PageCalibration
@@ -37,6 +38,7 @@ class CalibrationImages:
         self._images: ImageInput | None = None
         self._worker: LatestWorker[Any] | None = None
         self._heard_at = 0.0
+        self._depth = DepthMemory()
 
     def follow(self) -> None:
         """Subscribe or let go, as the calibration needs it; to be called often."""
@@ -67,7 +69,7 @@ class CalibrationImages:
             self._worker.offer(message)
 
     def _read(self, message: Any) -> None:
-        self._calibration.offer(grey_from_message(message), time.monotonic())
+        self._calibration.offer(grey_from_message(message, self._depth), time.monotonic())
         self.problem = ""
 
     def _failed(self, error: Exception) -> None:

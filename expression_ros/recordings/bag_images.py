@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from expression_ros.nodes.image_conversion import ImageError, grey_from_message
+from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.recordings.recorded_frames import (
     SECOND_NS,
     RecordedFrame,
@@ -53,6 +54,7 @@ class BagRecording(Recording):
     def __init__(self, path: Path, topic: str = ""):
         self._typestore, reader = _open(path)
         self._reader: Any = reader
+        self._depth = DepthMemory()
         try:
             self.topic, self._connections = _choose(path, reader.connections, topic)
         except RecordingError:
@@ -102,7 +104,8 @@ class BagRecording(Recording):
         stamp = message.header.stamp
         stamp_ns = stamp.sec * SECOND_NS + stamp.nanosec or recorded_ns
         try:
-            return RecordedFrame(index, stamp_ns, np.asarray(grey_from_message(message)))
+            grey = np.asarray(grey_from_message(message, self._depth))
+            return RecordedFrame(index, stamp_ns, grey)
         except ImageError as error:
             return RecordedFrame(index, stamp_ns, None, error.reason, str(error))
 
