@@ -117,8 +117,8 @@ class VideoSession:
         """
         answer: Future[str] = Future()
         try:
+            table, answers = load_robot(robot), load_style(style)  # without holding up a frame
             with self._lock:
-                table, answers = load_robot(robot), load_style(style)
                 if table != self._robot:
                     self._robot = table
                     self._behaviour.set_robot(table)
@@ -178,6 +178,7 @@ class VideoSession:
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         reading = self._pipeline.read(grey, now)
         self._mirror(reading, now)
+        self.state.frame_read(now)
         self.state.person_seen(person_of(reading), now)
         note = f"{self._rate:.0f} fps"
         self._painter.offer(lambda: overlay_jpeg(frame, reading, note, self._privacy))
