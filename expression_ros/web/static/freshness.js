@@ -46,6 +46,11 @@ export class Freshness {
     return this.readAt === undefined ? undefined : performance.now() - this.readAt;
   }
 
+  // Whether the server lives: what it tells of the robot is then of now, whatever the camera does.
+  hears() {
+    return this.open && !this.paused && performance.now() - this.heardAt <= OLD_MS;
+  }
+
   // {text, kind, old}: what the chip says, its class, and whether what is shown is old.
   state() {
     const age = this.age();
@@ -55,8 +60,7 @@ export class Freshness {
       const text = this.wasLost ? "the connection is lost; trying again" : "connecting";
       return { text, kind: this.wasLost ? "lost" : "", old };
     }
-    const quiet = performance.now() - this.heardAt;
-    if (quiet > OLD_MS) return { text: "the server is silent", kind: "lost", old: true };
+    if (!this.hears()) return { text: "the server is silent", kind: "lost", old: true };
     if (old) return { text: SILENT[this.silent], kind: "lost", old };
     return { text: "live", kind: "live", old };
   }

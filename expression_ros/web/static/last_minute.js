@@ -111,7 +111,8 @@ export class LastMinute {
 
   // The names of the two that lead now, where their curves end.
   drawNames(pen, width, y) {
-    const last = this.points.at(-1)?.scores ?? {};
+    const newest = this.points.at(-1);
+    const last = newest && newest.time > performance.now() / 1000 - 2 ? newest.scores : {};
     const leading = Object.keys(last).filter((label) => last[label] > 0.15);
     leading.sort((a, b) => last[b] - last[a]);
     pen.font = "bold 12px system-ui, sans-serif";

@@ -268,6 +268,7 @@ function showFreshness() {
   const age = freshness.age();
   const stale = old && age !== undefined;
   document.body.classList.toggle("old", stale);
+  document.body.classList.toggle("cut-off", stale && !freshness.hears());
   setText(at("age"), stale ? `as it was ${inWords(age)} ago` : "");
   return !old;
 }
