@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 from rclpy.node import Node
@@ -11,19 +12,22 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray, String
 
+from expression_ros.demo.joining import ChangeTeller, Published
 from expression_ros.demo.side_by_side import Moment
 from expression_ros.demo.timeline import TimelineRow
 from expression_ros.nodes.image_conversion import bgr_from_message
 
-_ANSWER_S = 0.5  # how long a changed label waits for the robot's answer before it is told
 _WATCHED = ("face_emotion", "face_emotion/image", "robot_expression", "robot_face/image")
 
 
 class Observer(Node):
     """Joins labels, scores, overlay and the robot's answers into one row per processed frame.
 
-    The overlay is published once for each processed frame, after its label and scores, and carries
-    the frame's stamp: it is the clock here.
+    std_msgs/String and Float32MultiArray carry no stamp. So messages are joined by when they were
+    published, which the middleware tells of each: the recognizer publishes the scores, the label
+    and then the overlay of a frame, before those of the next. A row is made when the next overlay
+    has come: by then all of its frame is here, in whichever order topics were taken. Its time is
+    the stamp of its frame, which the overlay carries.
 
     Args:
         tell: called with one line for each change of what is seen or shown.
@@ -34,62 +38,66 @@ class Observer(Node):
         self.rows: list[TimelineRow] = []
         self.moments: list[Moment] = []
         self.last_frame_at = time.monotonic()
-        self._tell = tell
-        self._label = ""
-        self._score: float | None = None
-        self._robot = ""
-        self._robot_picture: bytes | None = None
+        self._changes = ChangeTeller(tell)
+        self._labels = Published[str]()
+        self._scores = Published[float]()
+        self._robot = Published[str]()
+        self._robot_picture = Published[bytes]()
+        self._waiting: tuple[int, Image] | None = None  # an overlay, and when it was published
         self._first_stamp: float | None = None
-        self._told = ("", "")
-        self._changed_at: float | None = None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        # In this order: an executor takes ready messages in the order of the subscriptions.
-        self.create_subscription(Float32MultiArray, "face_emotion/scores", self._scores, 10)
-        self.create_subscription(String, "face_emotion", self._emotion, 10)
-        self.create_subscription(String, "robot_expression", self._expression, latched)
-        self.create_subscription(Image, "robot_face/image", self._face, 2)
-        self.create_subscription(Image, "face_emotion/image", self._overlay, 10)
+        self.create_subscription(Float32MultiArray, "face_emotion/scores", self._take_scores, 10)
+        self.create_subscription(String, "face_emotion", self._take_label, 10)
+        self.create_subscription(String, "robot_expression", self._take_expression, latched)
+        self.create_subscription(Image, "robot_face/image", self._take_face, 2)
+        self.create_subscription(Image, "face_emotion/image", self._take_overlay, 10)
 
     def missing_topics(self) -> list[str]:
         """Return the watched topics that nobody publishes yet."""
         return [topic for topic in _WATCHED if not self.count_publishers(topic)]
 
-    def _scores(self, message: Float32MultiArray) -> None:
-        self._score = max(message.data, default=None)
+    def finish(self) -> None:
+        """Make the row of the last frame, and tell what has not been told yet."""
+        if self._waiting is not None:
+            self._make_row(*self._waiting)
+            self._waiting = None
+        self._changes.finish()
 
-    def _emotion(self, message: String) -> None:
-        self._label = message.data
+    def _take_scores(self, message: Float32MultiArray, info: Any) -> None:
+        if message.data:
+            self._scores.add(_published_at(info), max(message.data))
 
-    def _expression(self, message: String) -> None:
-        self._robot = message.data
+    def _take_label(self, message: String, info: Any) -> None:
+        self._labels.add(_published_at(info), message.data)
 
-    def _face(self, message: Image) -> None:
-        self._robot_picture = _jpeg(message)
+    def _take_expression(self, message: String, info: Any) -> None:
+        self._robot.add(_published_at(info), message.data)
 
-    def _overlay(self, message: Image) -> None:
+    def _take_face(self, message: Image, info: Any) -> None:
+        self._robot_picture.add(_published_at(info), _jpeg(message))
+
+    def _take_overlay(self, message: Image, info: Any) -> None:
         self.last_frame_at = time.monotonic()
-        stamp = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
+        if self._waiting is not None:
+            self._make_row(*self._waiting)
+        self._waiting = (_published_at(info), message)
+
+    def _make_row(self, at: int, overlay: Image) -> None:
+        stamp = overlay.header.stamp.sec + 1e-9 * overlay.header.stamp.nanosec
         if self._first_stamp is None:
             self._first_stamp = stamp
-        row = TimelineRow(stamp - self._first_stamp, self._label, self._score, self._robot)
+        label, score = self._labels.until(at), self._scores.until(at)
+        robot = self._robot.until(at, keep=True)
+        row = TimelineRow(stamp - self._first_stamp, label or "", score, robot or "")
         self.rows.append(row)
-        self.moments.append(Moment(row.seconds, _jpeg(message), self._robot_picture))
-        self._tell_changes(row)
-        self._label, self._score = "", None
+        picture = self._robot_picture.until(at, keep=True)
+        self.moments.append(Moment(row.seconds, _jpeg(overlay), picture))
+        self._changes.take(row)
 
-    def _tell_changes(self, row: TimelineRow) -> None:
-        """Tell a new label together with the robot's answer, which comes a moment later."""
-        label, robot = self._told
-        if row.label == label and row.robot_expression == robot:
-            self._changed_at = None
-            return
-        if self._changed_at is None:
-            self._changed_at = row.seconds
-        if row.robot_expression != robot or row.seconds - self._changed_at > _ANSWER_S:
-            seen = f"{row.label} ({row.score:.1f})" if row.score is not None else "nobody"
-            self._tell(f"{self._changed_at:5.1f} s  {seen}  -> {row.robot_expression}")
-            self._told = (row.label, row.robot_expression)
-            self._changed_at = None
+
+def _published_at(info: Any) -> int:
+    """Return when a message was published, in nanoseconds of its publisher's clock."""
+    return int(info["source_timestamp"])
 
 
 def _jpeg(message: Image) -> bytes:

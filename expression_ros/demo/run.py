@@ -55,6 +55,7 @@ def run_demo(source: str, seconds: float | None, output: Path, robot: str = "vir
         try:
             observer = Observer(lambda line: print(line, flush=True))
             _watch(observer, processes, source, seconds)
+            observer.finish()
         finally:
             rclpy.try_shutdown()
     if not observer.rows:

@@ -120,7 +120,12 @@ def _detection(face: FaceReading, header: Header) -> Any:
     detection.bbox.center.position.y = float(y)
     detection.bbox.size_x = float(face.box.w)
     detection.bbox.size_y = float(face.box.h)
-    for label, score in sorted(face.scores.items(), key=lambda item: -item[1]):
+    results = sorted(face.scores.items(), key=lambda item: -item[1])
+    # First what is said of the face everywhere else: the settled label, or that it is not sure.
+    results.sort(key=lambda item: item[0] != face.label)
+    if face.label not in face.scores:
+        results.insert(0, (face.label, face.score))
+    for label, score in results:
         result = ObjectHypothesisWithPose()
         result.hypothesis.class_id = label
         result.hypothesis.score = float(score)

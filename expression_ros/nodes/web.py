@@ -31,7 +31,7 @@ from expression_ros.nodes.web_parameters import WEB_PARAMETERS
 from expression_ros.personal.calibration import fisherfaces_of
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import MAX_WIDTH, Painter, jpeg_of, shrunk
-from expression_ros.web.state import NOBODY, Person, WebState
+from expression_ros.web.state import CAMERA, NOBODY, RECOGNIZER, Person, WebState
 
 if TYPE_CHECKING:
     from expression_ros.web.server import WebServer
@@ -46,6 +46,7 @@ LABEL_TOPIC = "face_emotion"
 _TICK_S = 0.1  # how soon the overlay is asked for when somebody looks, or let go
 _REPORT_S = 1.0
 _NOBODY_S = 1.0  # without a label after which nobody is there
+_SAME_FRAME_S = 0.5  # scores and faces are published right before the label of their frame
 _ANSWER_S = 3.0  # that the mirror may take to answer
 _HOW_TO_USE = (
     "The recognizer reads as adapted when it is started with person:={name}: "
@@ -88,8 +89,9 @@ class Web(Node):
         self._painter = Painter(self.state)
         self._reports = ReportBook(self._mirror)
         self._robot: Robot | None = None
-        self._scores: dict[str, float] = {}
-        self._faces: list[tuple[str, str, float]] = []
+        # With the time of their arrival: what is of another frame is not shown beside a label.
+        self._scores: tuple[float, dict[str, float]] = (-_SAME_FRAME_S, {})
+        self._faces: tuple[float, list[tuple[str, str, float]]] = (-_SAME_FRAME_S, [])
         self._label_at = -_NOBODY_S
         self._small_until = 0.0  # the overlay is known to be small until then
         self._overlay: Any = None
@@ -105,6 +107,7 @@ class Web(Node):
                 QoSProfile(depth=10),
             )  # fmt: skip
         self.create_subscription(String, LABEL_TOPIC, self._take_label, QoSProfile(depth=10))
+        self._expression_topic = self.resolve_topic_name("robot_expression")
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(String, "robot_expression", self._take_expression, latched)
         self.create_subscription(
@@ -148,20 +151,30 @@ class Web(Node):
 
     def _take_scores(self, message: Float32MultiArray) -> None:
         try:
-            self._scores = scores_of(message)
+            self._scores = time.monotonic(), scores_of(message)
         except ValueError:
-            self._scores = {}  # the mirror warns of it on /diagnostics
+            self._scores = time.monotonic(), {}  # the mirror warns of it on /diagnostics
 
     def _take_detections(self, message: Any) -> None:
-        self._faces = [
+        self.state.frame_read()
+        faces = [
             (found.id, found.results[0].hypothesis.class_id, found.results[0].hypothesis.score)
             for found in message.detections
             if found.results
         ]
+        self._faces = time.monotonic(), faces
 
     def _take_label(self, message: String) -> None:
-        self._label_at = time.monotonic()
-        self.state.person_seen(Person(message.data, self._scores, self._faces))
+        now = self._label_at = time.monotonic()
+        self.state.frame_read(now)
+        (scores_at, scores), (faces_at, faces) = self._scores, self._faces
+        self.state.person_seen(
+            Person(
+                message.data,
+                scores if now - scores_at < _SAME_FRAME_S else {},
+                faces if now - faces_at < _SAME_FRAME_S else [],
+            )
+        )
 
     def _take_expression(self, message: String) -> None:
         self.state.robot_shows(expression=message.data)
@@ -170,6 +183,7 @@ class Web(Node):
 
     def _take_overlay(self, message: CompressedImage) -> None:
         assert self._painter is not None
+        self.state.frame_read()
         self._painter.offer(lambda: self._small_jpeg(message))
 
     def _small_jpeg(self, message: CompressedImage) -> bytes:
@@ -245,8 +259,12 @@ class Web(Node):
         assert self._calibration_images is not None
         self.state.told(problem=problem or self._calibration_images.problem)
         self.state.diagnosed(self._reports.diagnostics(now))
+        # A recognizer that reports, but reads nothing, waits for its camera.
+        self.state.suspect(CAMERA if self._reports.recognizer_reports(now) else RECOGNIZER)
         mirror = self._reports.mirror_values(now)
         if not mirror:
+            if not self.count_publishers(self._expression_topic):
+                self.state.robot_shows(name="", style="", expression="")  # of a mirror that is gone
             return
         name = mirror.get("robot", "")
         if self._robot is None or name != self._robot.name:

@@ -39,6 +39,13 @@ class ReportBook:
         self._kept = {k: v for k, v in self._kept.items() if now - v[0] < _FORGOTTEN_S}
         return [_diagnostic(status, now - at) for at, status in self._kept.values()]
 
+    def recognizer_reports(self, now: float) -> bool:
+        """Return whether a recognizer has reported lately."""
+        return any(
+            _node_of(status) == "recognizer" and now - at < _STALE_S
+            for at, status in self._kept.values()
+        )
+
     def mirror_values(self, now: float) -> dict[str, str]:
         """Return the key values of the mirror's report, empty without a recent one."""
         for at, status in self._kept.values():

@@ -27,7 +27,7 @@ STATIC = Path(__file__).resolve().parent / "static"
 MAX_WATCHERS = 20
 
 _PERIOD_S = 1 / 15  # between two events of a browser
-_PING_S = 5.0  # after so long without an event, one says that the connection lives
+_PULSE_S = 0.5  # between two events that say that the server lives, and how old the frame is
 _CHOICE_S = 5.0  # that a choice of robot and style may take
 _WAITING_PHOTOS = 4
 _CHOICE_BYTES = 4096
@@ -40,7 +40,10 @@ class Session(Protocol):
     calibration: PageCalibration
 
     def choose(self, robot: str, style: str) -> Future[str]:
-        """Set robot and style; the future's text says why not, empty if done. Never waits."""
+        """Set robot and style; the future's text says why not, empty if done.
+
+        Called in a thread that may read files.
+        """
         ...
 
 
@@ -53,6 +56,7 @@ class Context:
         names: host names that are ours.
         photos: reads photos, in ``worker``.
         worker: one thread.
+        chooser: one thread, so that a choice does not wait for a photo.
         waiting_photos: that were sent and are not answered yet.
         stopping: whether the server ends.
     """
@@ -61,6 +65,7 @@ class Context:
     names: frozenset[str]
     photos: PhotoReader = field(default_factory=PhotoReader)
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "photos"))
+    chooser: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "choices"))
     waiting_photos: int = 0
     stopping: bool = False
 
@@ -85,6 +90,7 @@ class Handler(RequestHandler):
         _answer_error(self, kwargs.get("exc_info"))
 
     def on_connection_close(self) -> None:
+        super().on_connection_close()  # ends what waits for the rest of a body
         self.is_gone = True
 
     is_gone = False
@@ -101,8 +107,9 @@ def _answer_error(handler: RequestHandler, raised: Any) -> None:
     """Answer an error with one line, as JSON."""
     error = raised[1] if raised else None
     line = error.log_message if isinstance(error, HTTPError) else None
-    # Tornado doubles the per cent signs of a message without arguments.
-    handler.finish({"error": (line or handler._reason).replace("%%", "%")})
+    if line and isinstance(error, HTTPError):
+        line = line % error.args  # Tornado doubles the per cent signs of one without arguments
+    handler.finish({"error": line or handler._reason})
 
 
 def _check(handler: RequestHandler, names: frozenset[str]) -> None:
@@ -177,7 +184,7 @@ class Events(Handler):
     async def _tell(self) -> None:
         await self._send("history", self.state.history())
         frame_told = info_told = -1
-        told_at = time.monotonic()
+        pulse_at = -_PULSE_S
         while not self.is_gone and not self.context.stopping:
             begin = time.monotonic()
             info, frame = self.state.info_number, self.state.frame_number
@@ -185,11 +192,9 @@ class Events(Handler):
                 await self._send("info", self.state.info())
             if frame != frame_told:
                 await self._send("frame", self.state.frame())
-            if info != info_told or frame != frame_told:
-                told_at = begin
-            elif begin - told_at > _PING_S:
-                await self._send("ping", {})
-                told_at = begin
+            if begin - pulse_at >= _PULSE_S:
+                await self._send("pulse", self.state.pulse())
+                pulse_at = begin
             info_told, frame_told = info, frame
             await asyncio.sleep(max(0.0, _PERIOD_S - (time.monotonic() - begin)))
 
@@ -205,14 +210,20 @@ class Choice(Handler):
         if len(self.request.body) > _CHOICE_BYTES:
             raise HTTPError(413, "the choice is too long")
         robot, style = self._wanted()
-        future = self.context.session.choose(robot, style)
         try:
-            problem = await asyncio.wait_for(asyncio.wrap_future(future), _CHOICE_S)
+            problem = await asyncio.wait_for(self._choose(robot, style), _CHOICE_S)
         except asyncio.TimeoutError:
             problem = "no answer came; is the mirror running?"
         if problem:
             raise HTTPError(409, problem)
         self.write({"robot": robot, "style": style})
+
+    async def _choose(self, robot: str, style: str) -> str:
+        # In a thread of its own: tables are read from files.
+        loop = asyncio.get_running_loop()
+        choose = self.context.session.choose
+        future = await loop.run_in_executor(self.context.chooser, choose, robot, style)
+        return await asyncio.wrap_future(future)
 
     def _wanted(self) -> tuple[str, str]:
         """Return the names, which must be among those that are offered: no path comes from here."""
@@ -243,6 +254,10 @@ class Photo(Handler):
             self.chunks.clear()
         else:
             self.chunks.append(chunk)
+
+    def on_connection_close(self) -> None:
+        self.chunks.clear()  # of an upload that was broken off
+        super().on_connection_close()
 
     async def post(self) -> None:
         if self.size > MAX_PHOTO_BYTES:

@@ -109,7 +109,7 @@ class PageCalibration:
             self._dialogue = Dialogue(calibration, emotions, session=session)
             self._seen_at = None
             self._message, self._result = "", None
-        self._tell_all()
+            self._tell_all()
 
     def skip(self) -> None:
         """Go on to the next emotion."""
@@ -117,7 +117,7 @@ class PageCalibration:
             if self._dialogue is not None:
                 self._dialogue.skip()
                 self._go_on()
-        self._tell()
+            self._tell()
 
     def cancel(self, why: str = "Stopped; nothing was kept.") -> None:
         """Stop asking and forget what was taken; without effect when nobody is asked."""
@@ -125,7 +125,7 @@ class PageCalibration:
             if self._step != ASKING:
                 return
             self._end(why)
-        self._tell()
+            self._tell()
 
     def use(self, name: str) -> None:
         """Read as adapted to a person from now on; an empty name for nobody.
@@ -137,8 +137,9 @@ class PageCalibration:
             load_person(name)
             raise PersonError(self._how_to_use.format(name=name))
         self._use(name)
-        self._in_use = name
-        self._tell_all()
+        with self._lock:
+            self._in_use = name
+            self._tell_all()
 
     def forget(self, name: str) -> None:
         """Delete all that is kept of a person.
@@ -149,10 +150,11 @@ class PageCalibration:
         delete_person(name)
         if name == self._in_use and self._use is not None:
             self._use("")
-        if name == self._in_use:
-            self._in_use = ""
-        self._message, self._result = f"{name} is forgotten.", None
-        self._tell_all()
+        with self._lock:
+            if name == self._in_use:
+                self._in_use = ""
+            self._message, self._result = f"{name} is forgotten.", None
+            self._tell_all()
 
     # Frames
 
@@ -175,7 +177,7 @@ class PageCalibration:
                 return
             self._dialogue.offer(grey, stamp)
             self._go_on()
-        self._tell()
+            self._tell()
 
     def _go_on(self) -> None:
         """Learn when all has been asked for; under the lock."""
@@ -203,7 +205,7 @@ class PageCalibration:
             message = f"Not saved: {type(error).__name__}: {error}"
         with self._lock:
             self._end(message, result)
-        self._tell_all()
+            self._tell_all()
 
     def _take_into_use(self, name: str) -> str:
         if self._use is None:
@@ -220,22 +222,22 @@ class PageCalibration:
     # What the page shows
 
     def _tell_all(self) -> None:
-        """Tell with a look at who is kept, which is not for every frame."""
+        """Tell with a look at who is kept, which is not for every frame; under the lock."""
         self._persons = person_names()
         self._tell()
 
     def _tell(self) -> None:
-        with self._lock:
-            view = {
-                "step": self._step,
-                "name": self._name,
-                "persons": self._persons,
-                "in_use": self._in_use,
-                "can_use": self._use is not None,
-                "message": self._message,
-                "result": self._result,
-                **self._question(),
-            }
+        """Tell how it stands; under the lock, or an older view could be told after a newer one."""
+        view = {
+            "step": self._step,
+            "name": self._name,
+            "persons": self._persons,
+            "in_use": self._in_use,
+            "can_use": self._use is not None,
+            "message": self._message,
+            "result": self._result,
+            **self._question(),
+        }
         self._state.told(calibration=view)
 
     def _question(self) -> dict[str, Any]:

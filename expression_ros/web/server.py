@@ -97,7 +97,8 @@ class WebServer:
             self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:
             self._thread.join(_END_S)
-        self._context.worker.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._context.worker, self._context.chooser):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, ready: Future[str]) -> None:
         try:

@@ -24,6 +24,8 @@ HISTORY_S = 60.0
 _SAMPLE_S = 0.25  # between two points of the last minute
 _POINTS = round(HISTORY_S / _SAMPLE_S)
 
+CAMERA, RECOGNIZER = "camera", "recognizer"  # who is silent when no frame is read any more
+
 OK, WARNING, ERROR = "ok", "warning", "error"
 _LEVELS = (OK, WARNING, ERROR)
 
@@ -73,6 +75,8 @@ class WebState:
         self._lock = threading.Lock()
         self._watchers = 0
         self._person = NOBODY
+        self._read_at: float | None = None  # when the newest frame was read
+        self._silent = CAMERA
         self._robot = {"name": "", "style": "", "expression": "", "intensity": 1.0}
         self._frame_number = 0
         self._info: dict[str, Any] = {
@@ -113,6 +117,14 @@ class WebState:
                 self._watchers -= 1
 
     # What is found out
+
+    def frame_read(self, now: float | None = None) -> None:
+        """Take that a frame was read, whoever is in it. ``now`` in seconds of time.monotonic()."""
+        self._read_at = time.monotonic() if now is None else now
+
+    def suspect(self, silent: str) -> None:
+        """Take who is silent while no frame is read: CAMERA or RECOGNIZER."""
+        self._silent = silent
 
     def person_seen(self, person: Person, now: float | None = None) -> None:
         """Take who is seen; ``NOBODY`` for nobody. ``now`` in seconds of time.monotonic()."""
@@ -172,6 +184,14 @@ class WebState:
         """Return the number of a picture and its JPEG, which is empty where there is none."""
         with self._lock:
             return self._pictures[name]
+
+    def pulse(self, now: float | None = None) -> dict[str, Any]:
+        """Return how old the newest frame is, in seconds (None before the first), and who is
+        silent if it grows old; told again and again, so that nothing old looks like new."""
+        now = time.monotonic() if now is None else now
+        read_at = self._read_at
+        age = None if read_at is None else round(max(0.0, now - read_at), 2)
+        return {"age": age, "silent": self._silent}
 
     def frame(self) -> dict[str, Any]:
         """Return what changes from frame to frame, as JSON takes it."""

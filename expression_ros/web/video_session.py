@@ -95,16 +95,20 @@ class VideoSession:
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recognition", daemon=True)
+        # A camera that stalls holds up the thread that reads it, but must not hold up the robot.
+        self._clock = threading.Thread(target=self._tick, name="mirror", daemon=True)
 
     def start(self) -> None:
         """Begin to read."""
         self._thread.start()
+        self._clock.start()
 
     def close(self) -> None:
         """Stop reading and release the source."""
         self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        for thread in (self._thread, self._clock):
+            if thread.ident is not None:
+                thread.join()
         self.calibration.close()
         self._painter.stop()
         self._pipeline.close()
@@ -117,8 +121,8 @@ class VideoSession:
         """
         answer: Future[str] = Future()
         try:
+            table, answers = load_robot(robot), load_style(style)  # without holding up a frame
             with self._lock:
-                table, answers = load_robot(robot), load_style(style)
                 if table != self._robot:
                     self._robot = table
                     self._behaviour.set_robot(table)
@@ -144,7 +148,7 @@ class VideoSession:
                 source = self._open()
             except SourceError as error:
                 self._fail(str(error))
-                self._idle(_RETRY_S)
+                self._stopping.wait(_RETRY_S)
                 continue
             try:
                 self._recover(source)
@@ -156,9 +160,9 @@ class VideoSession:
                 source.close()
             self._pipeline.reset()
             self.state.person_seen(NOBODY)
-            while not source.is_live and not self._stopping.is_set():
-                self._idle(_RETRY_S)  # what a file had to show was shown
-            self._idle(_RETRY_S)
+            if not source.is_live:
+                self._stopping.wait()  # what a file had to show was shown
+            self._stopping.wait(_RETRY_S)
 
     def _play(self, source: FrameSource) -> None:
         """Read the source to its end, or for ever."""
@@ -178,6 +182,7 @@ class VideoSession:
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         reading = self._pipeline.read(grey, now)
         self._mirror(reading, now)
+        self.state.frame_read(now)
         self.state.person_seen(person_of(reading), now)
         note = f"{self._rate:.0f} fps"
         self._painter.offer(lambda: overlay_jpeg(frame, reading, note, self._privacy))
@@ -185,7 +190,6 @@ class VideoSession:
         self._frames += 1
         self.frame_times.append(time.perf_counter() - begin)
         self.calibration.offer(grey, now)
-        self._report(now)
 
     def _mirror(self, reading: FrameReading | None, now: float) -> None:
         face = reading.primary if reading else None
@@ -203,12 +207,12 @@ class VideoSession:
             expression=behaviour.expression, intensity=round(behaviour.intensity, 2)
         )
 
-    def _idle(self, seconds: float) -> None:
-        """Let time pass without a frame: the robot turns neutral, diagnostics go on."""
-        end = time.monotonic() + seconds
-        while not self._stopping.wait(_TICK_S) and time.monotonic() < end:
-            self._mirror(None, time.monotonic())
-            self._report(time.monotonic())
+    def _tick(self) -> None:
+        """Let the robot turn neutral and diagnostics go on, whether frames come or not."""
+        while not self._stopping.wait(_TICK_S):
+            now = time.monotonic()
+            self._mirror(None, now)
+            self._report(now)
 
     def _fail(self, problem: str) -> None:
         if problem != self._problem:

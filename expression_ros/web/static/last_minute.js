@@ -28,9 +28,12 @@ export class LastMinute {
   }
 
   inWords() {
-    const count = this.points.length;
+    const begin = performance.now() / 1000 - LENGTH_S; // as far back as the curves
+    const points = this.points.filter(({ time }) => time >= begin);
+    const count = points.length;
+    if (!count) return "Nothing is known of the last minute.";
     const led = new Map();
-    for (const { scores } of this.points) {
+    for (const { scores } of points) {
       const labels = Object.keys(scores);
       if (!labels.length) continue;
       const best = labels.reduce((a, b) => (scores[b] > scores[a] ? b : a));
@@ -40,7 +43,7 @@ export class LastMinute {
     const parts = [...led].sort((a, b) => b[1] - a[1]);
     const seen = parts.reduce((sum, part) => sum + part[1], 0);
     const words = parts.map(([label, n]) => `${label} ${Math.round((100 * n) / seen)} %`);
-    const span = Math.round(this.points[count - 1].time - this.points[0].time);
+    const span = Math.round(points[count - 1].time - points[0].time);
     const away = seen < count ? `, somebody in view for ${Math.round((100 * seen) / count)} % of it` : "";
     return `What led in the last ${span} seconds${away}: ${words.join(", ")}.`;
   }
@@ -108,7 +111,8 @@ export class LastMinute {
 
   // The names of the two that lead now, where their curves end.
   drawNames(pen, width, y) {
-    const last = this.points.at(-1)?.scores ?? {};
+    const newest = this.points.at(-1);
+    const last = newest && newest.time > performance.now() / 1000 - 2 ? newest.scores : {};
     const leading = Object.keys(last).filter((label) => last[label] > 0.15);
     leading.sort((a, b) => last[b] - last[a]);
     pen.font = "bold 12px system-ui, sans-serif";

@@ -1,6 +1,7 @@
 // The page: listens to /events, shows what comes, fetches pictures when there are new ones.
 
 import { CalibrationDialogue } from "./calibration.js";
+import { Freshness, inWords } from "./freshness.js";
 import { LastMinute } from "./last_minute.js";
 import { PhotoReading } from "./photo.js";
 
@@ -9,7 +10,7 @@ const UNKNOWN = "unknown"; // a face that could not be read surely enough
 const DRAWN = "virtual_face"; // the robot that looks as it is drawn
 const ANNOUNCE_MS = 1500; // a label is read out when it has held for so long
 const SAMPLE_MS = 250;
-const SAY_MINUTE_MS = 5000;
+const SAY_MINUTE_MS = 2000;
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 const at = (id) => document.getElementById(id);
@@ -65,6 +66,7 @@ const robot = new Picture("robot", at("robot-missing"));
 const minute = new LastMinute(at("minute"));
 const photo = new PhotoReading();
 const calibration = new CalibrationDialogue();
+const freshness = new Freshness();
 
 let frame = null;
 let info = null;
@@ -222,16 +224,28 @@ let paused = false;
 
 function connect() {
   disconnect();
-  connection("connecting", "");
+  freshness.begin();
   events = new EventSource("/events");
-  events.addEventListener("open", () => connection("live", "live"));
+  events.addEventListener("open", () => freshness.connected());
   events.addEventListener("error", () => {
-    connection("the connection is lost; trying again", "lost");
+    freshness.lost();
+    showFreshness();
     // An answer other than a stream (too many browsers) ends the attempts of the browser itself.
     if (events?.readyState === EventSource.CLOSED) window.setTimeout(reconnect, 3000);
   });
-  const on = (name, show) => events.addEventListener(name, (event) => show(JSON.parse(event.data)));
-  on("history", (points) => minute.restart(points));
+  const on = (name, show) =>
+    events.addEventListener(name, (event) => {
+      freshness.heard();
+      show(JSON.parse(event.data));
+    });
+  on("history", (points) => {
+    minute.restart(points);
+    setText(at("minute-text"), minute.inWords());
+  });
+  on("pulse", (pulse) => {
+    freshness.pulse(pulse);
+    showFreshness();
+  });
   on("info", showInfo);
   on("frame", showFrame);
 }
@@ -245,10 +259,18 @@ function disconnect() {
   events = null;
 }
 
-function connection(text, kind) {
+// What is old looks old, and says how old it is: the last picture and label stay to be looked at.
+function showFreshness() {
+  const { text, kind, old } = freshness.state();
   const chip = at("connection");
   setText(chip, text);
   chip.className = `chip ${kind}`;
+  const age = freshness.age();
+  const stale = old && age !== undefined;
+  document.body.classList.toggle("old", stale);
+  document.body.classList.toggle("cut-off", stale && !freshness.hears());
+  setText(at("age"), stale ? `as it was ${inWords(age)} ago` : "");
+  return !old;
 }
 
 at("pause").addEventListener("click", () => {
@@ -257,7 +279,8 @@ at("pause").addEventListener("click", () => {
   setText(at("pause"), paused ? "Go on" : "Pause");
   if (paused) {
     disconnect();
-    connection("paused", "");
+    freshness.paused = true;
+    showFreshness();
   } else connect();
 });
 
@@ -288,7 +311,9 @@ at("choice").addEventListener("submit", async (event) => {
 });
 
 window.setInterval(() => {
-  if (paused || document.hidden || !events) return;
+  if (document.hidden) return;
+  const fresh = showFreshness();
+  if (paused || !events || !fresh) return; // curves end where nothing is known any more
   minute.add(frame?.scores ?? {});
   announce();
   followChoice();
