@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from expression_ros.nodes.picture_header import declared_size
+from expression_ros.picture_header import MAX_DECODED_PIXELS, declared_size
 
 # Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
 BYTES_PER_PIXEL = {
@@ -26,10 +26,6 @@ BYTES_PER_PIXEL = {
     "bayer_rggb8": 1, "bayer_bggr8": 1, "bayer_gbrg8": 1, "bayer_grbg8": 1,
     "bayer_rggb16": 2, "bayer_bggr16": 2, "bayer_gbrg16": 2, "bayer_grbg16": 2,
 }  # fmt: skip
-
-# The largest picture that is decoded: 8192x8192, more than any camera of a robot sends, and at most
-# 192 MiB as BGR. A PNG of 120 kB can declare (and truly hold) a thousand times its size.
-MAX_DECODED_PIXELS = 1 << 26
 
 # Drivers that do not say what their channels mean nearly always mean these; and uyvy and yuyv are
 # the younger names of what every cv_bridge knows by the older ones.

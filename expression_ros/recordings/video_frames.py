@@ -33,7 +33,11 @@ class VideoRecording(Recording):
         self._is_video = isinstance(self._source, VideoFile)
         self.name = path.resolve().name if is_folder else path.resolve().stem
         self.description = self._source.description
-        self.total = _declared_frames(path) if self._is_video else _count(self._source)
+        self.total = (
+            self._source.declared_frames
+            if isinstance(self._source, VideoFile)
+            else _count(self._source)
+        )
 
     def frames(self, every: int = 1) -> Iterator[RecordedFrame]:
         source = self._source
@@ -41,7 +45,7 @@ class VideoRecording(Recording):
             index = source.position - 1
             if index % every:
                 continue
-            stamp_ns = round(index * SECOND_NS / source.frame_rate)
+            stamp_ns = round(source.seconds * SECOND_NS)
             bgr = source.retrieve()
             if bgr is None:
                 yield RecordedFrame(index, stamp_ns, None, "decode", "OpenCV cannot decode it")
@@ -66,14 +70,6 @@ class VideoRecording(Recording):
             f"the video says that it has {self.total} frames, but ends after {read}; "
             "it may be damaged or cut short"
         )
-
-
-def _declared_frames(path: Path) -> int | None:
-    """Return how many frames a video's header says there are, or None."""
-    capture = cv2.VideoCapture(str(path.absolute()))
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    capture.release()
-    return int(count) if 0 < count < 1e9 else None  # raw streams claim negative numbers
 
 
 def _count(images: FrameSource) -> int:
