@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from expression_ros.folder_kinds import AUTO, PHOTOS
 from expression_ros.picture_files import (
     PICTURE_SUFFIXES,
     PictureFileError,
@@ -41,7 +42,6 @@ IMAGE_SUFFIXES = tuple(suffix for suffix in PICTURE_SUFFIXES if suffix != ".gif"
 FALLBACK_RATE_HZ = 30.0  # of a video or webcam that does not know its own
 IMAGE_RATE_HZ = 10.0  # of a folder of images
 PHOTO_RATE_HZ = 1.0  # of a folder of photos: time to look, and to forget the one before
-AUTO, FRAMES, PHOTOS = FOLDER_KINDS = ("auto", "frames", "photos")
 _PLAUSIBLE_RATES_HZ = (0.1, 480.0)  # raw streams claim 90,000, broken headers 0 or NaN
 _TURNS = {  # by degrees clockwise
     90: cv2.ROTATE_90_CLOCKWISE,

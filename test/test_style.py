@@ -23,15 +23,15 @@ ALLOWED = {
     },
     "recordings": {
         "recordings", "recognition", "personal", "training", "nodes", "frame_sources",
-        "picture_files", "vocabulary", "resources",
+        "folder_kinds", "picture_files", "whole_files", "vocabulary", "resources",
     },
     "viewing": {
         "viewing", "recognition", "mirroring", "personal", "web", "node_defaults", "frame_sources",
-        "picture_files", "vocabulary", "resources",
+        "folder_kinds", "picture_files", "vocabulary", "resources",
     },
     "web": {
         "web", "recognition", "mirroring", "personal", "nodes", "node_defaults", "frame_sources",
-        "vocabulary", "resources",
+        "folder_kinds", "vocabulary", "resources",
     },
 }  # fmt: skip
 # What folders outside of nodes may use of it: none imports ROS, but for the last two, which

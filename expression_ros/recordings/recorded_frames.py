@@ -25,6 +25,7 @@ class RecordedFrame:
         grey: (H, W) uint8, as the recognizer gets it from a camera; None if it cannot be decoded.
         reason: why it cannot, in one word for counting; else empty.
         problem: the same as a sentence.
+        file: name of the image file, where each frame is one; else empty.
     """
 
     index: int
@@ -32,6 +33,7 @@ class RecordedFrame:
     grey: np.ndarray | None
     reason: str = ""
     problem: str = ""
+    file: str = ""
 
     @property
     def stamp(self) -> float:
@@ -47,11 +49,13 @@ class Recording(ABC):
         name: fit for the name of a file: that of the video, folder or bag, without suffix.
         description: what it is, for people.
         total: how many frames it says it has, for a progress bar; None if it does not say.
+        has_photos: whether its frames are photos that have nothing to do with each other.
     """
 
     name: str
     description: str
     total: int | None = None
+    has_photos: bool = False
 
     @abstractmethod
     def frames(self, every: int = 1) -> Iterator[RecordedFrame]:
