@@ -70,6 +70,8 @@ def analyze(
                 if recording.has_photos:
                     reading = read_alone(recognizer, frame.grey, next_id)
                 else:
+                    if frame.starts_anew:
+                        recognizer.reset()
                     reading = recognizer.read(frame.grey, frame.stamp)
             except Exception as error:  # the node goes on with the next frame, too
                 timeline.add_unreadable(frame.index, "read", f"{type(error).__name__}: {error}")

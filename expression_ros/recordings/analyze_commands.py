@@ -117,6 +117,8 @@ def _analyze(arguments: argparse.Namespace) -> int:
     for reason, problem in timeline.problems.items():
         count = timeline.unreadable[reason]
         _complain(f"{count} unreadable ({reason}), first {problem}")
+    if remark := recording.remark():
+        _complain(remark)
     if damage or lacking:
         _complain(damage or lacking)
     return 2 if damage else 0

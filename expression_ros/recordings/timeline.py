@@ -118,8 +118,8 @@ class Timeline:
     def seconds_of(self, frame: RecordedFrame) -> float:
         """Return how long after the first frame that could be read this one was taken."""
         if self._first_ns is None:
-            self._first_ns = frame.stamp_ns
-        return (frame.stamp_ns - self._first_ns) / SECOND_NS
+            self._first_ns = frame.counted_ns
+        return (frame.counted_ns - self._first_ns) / SECOND_NS
 
     def add(self, seconds: float, reading: FrameReading) -> None:
         """Take in what was read in a frame."""
