@@ -10,8 +10,8 @@ import re
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from expression_ros.picture_files import (
     natural_key,
     picture_size,
     pictures_in,
+    quiet_opencv,
     read_picture,
     readable_name,
 )
@@ -48,6 +49,7 @@ _TURNS = {  # by degrees clockwise
     180: cv2.ROTATE_180,
     270: cv2.ROTATE_90_COUNTERCLOCKWISE,
 }
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")  # of Docker and Podman
 _ON_THE_SIDE = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
 
 
@@ -264,8 +266,7 @@ class ImageSequence(FrameSource):
         if self._last is not None and self._last[0] == path:
             return self._last[1].copy()
         try:
-            with _quiet_opencv():
-                image = read_picture(path, colour=True)
+            image = read_picture(path, colour=True)
         except PictureFileError as error:
             self.problem = str(error)
             self._skipped[readable_name(path.name)] = None
@@ -354,7 +355,7 @@ class VideoFile(FrameSource):
             raise SourceError(f"{name} can no longer be read; was it moved or changed?")
 
     def _open(self) -> Any:
-        with _quiet_opencv():
+        with quiet_opencv():
             capture = _capture_of(self._path)
         self._turn = None
         angle = None
@@ -393,7 +394,7 @@ class Webcam(FrameSource):
     is_live = True
 
     def __init__(self, device: int | str, width: int = 0, height: int = 0, frame_rate: float = 0.0):
-        with _quiet_opencv():
+        with quiet_opencv():
             # By name: the generic backend would try GStreamer first, or take a path for a file.
             backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
             self._capture = cv2.VideoCapture(device, backend)
@@ -492,10 +493,10 @@ def _webcam_problem(device: int | str, present: list[str]) -> str:
     if not sys.platform.startswith("linux"):
         return f"webcam {device} does not open; check that it is plugged in and may be used"
     if not os.path.exists(path):
-        return (
-            f"webcam {device} does not open: there is no {path} ({listed}); plug it in, name "
-            f"another, or pass it into the container (docker run --device {path})"
-        )
+        remedy = "name one of them, or plug it in" if present else "plug one in, or play a file"
+        if any(os.path.exists(mark) for mark in _CONTAINER_MARKS):
+            remedy += f"; a container sees only what it is given (docker run --device {path})"
+        return f"webcam {device} does not open: there is no {path} ({listed}); {remedy}"
     if not os.access(path, os.R_OK | os.W_OK):
         return (
             f"webcam {device} does not open: no permission for {path}; "
@@ -506,23 +507,3 @@ def _webcam_problem(device: int | str, present: list[str]) -> str:
         "be using it, or it is the second, pictureless device of a camera; close the other "
         "program or name another device"
     )
-
-
-@contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV and its FFmpeg from commenting on stderr on what we report in one line."""
-    # The place of these functions differs between versions of OpenCV; without them it is noisy.
-    utils = getattr(getattr(cv2, "utils", None), "logging", cv2)
-    get_level = getattr(utils, "getLogLevel", None)
-    set_level = getattr(utils, "setLogLevel", None)
-    if get_level is None or set_level is None:
-        yield
-        return
-    before = get_level()
-    set_level(0)
-    # FFmpeg's own level is read once, when the first video is opened; -8 is quiet.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    try:
-        yield
-    finally:
-        set_level(before)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -209,7 +210,8 @@ def _tiff_size(head: bytes) -> tuple[int, int]:
 
 def _decoded(data: np.ndarray, mode: int) -> np.ndarray | None:
     try:
-        image = cv2.imdecode(data, mode)
+        with quiet_opencv():
+            image = cv2.imdecode(data, mode)
     except (cv2.error, MemoryError):
         return None  # a damaged one returns None or raises, as its decoder likes
     return None if image is None or image.size == 0 else image
@@ -223,3 +225,23 @@ def _why_not(path: Path) -> str:
         "not a picture that OpenCV can read (jpeg, png, bmp, tiff, webp); check it with an image "
         "viewer"
     )
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV and its FFmpeg from commenting on stderr on what we report in one line."""
+    # The place of these functions differs between versions of OpenCV; without them it is noisy.
+    utils = getattr(getattr(cv2, "utils", None), "logging", cv2)
+    get_level = getattr(utils, "getLogLevel", None)
+    set_level = getattr(utils, "setLogLevel", None)
+    if get_level is None or set_level is None:
+        yield
+        return
+    before = get_level()
+    set_level(0)
+    # FFmpeg's own level is read once, when the first video is opened; -8 is quiet.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    try:
+        yield
+    finally:
+        set_level(before)
