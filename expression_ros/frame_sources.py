@@ -440,6 +440,8 @@ def _images_of(folder: Path) -> list[Path]:
 
 def _are_one_film(images: Sequence[Path]) -> bool:
     """Return whether the images of a folder look like the frames of one film."""
+    if len(images) == 1:
+        return True  # nothing came before it
     if not are_frames([path.name for path in images]):
         return False
     sizes = {picture_size(path) for path in images}

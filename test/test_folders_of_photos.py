@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from expression_ros.cli import main
 from expression_ros.frame_sources import open_source
+from expression_ros.mirroring.robot_table import load_robot
+from expression_ros.mirroring.styles import load_style
+from expression_ros.node_defaults import behaviour_as_node
 from expression_ros.picture_files import are_frames, natural_key
+from expression_ros.recognition.pipeline import FrameReading
+from expression_ros.viewing.live_session import LiveSession
+from expression_ros.web.video_session import VideoSession
 
 
 @pytest.fixture
@@ -82,6 +88,40 @@ def test_analyze_has_a_row_for_each_photo_and_no_face_goes_on(album, tmp_path, c
         assert box == pytest.approx(photo["faces"][0]["box"] if photo["faces"] else [], abs=4)
     ids = [row["id"] for row in rows if row["id"]]
     assert len(set(ids)) == len(ids) == len(summary["faces"])
+
+
+class OnlyStills:
+    """Stands for a recognizer that must not follow anybody from photo to photo."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def read_still(self, grey):
+        self.sizes.append(grey.shape)
+        return FrameReading(())
+
+    def close(self):
+        pass
+
+
+def test_live_and_the_page_read_each_photo_by_itself(album):
+    source = open_source(str(album), frame_rate=400.0)
+    recognizer = OnlyStills()
+    robot = load_robot("virtual_face")
+    session = LiveSession(source, recognizer, behaviour_as_node(robot, load_style("mirror")))
+    page = VideoSession(lambda: source, "photos")
+    page._pipeline.close()
+    page._pipeline = recognizer
+    try:
+        while (frame := source.read()) is not None:
+            session._read(frame)
+        assert len(recognizer.sizes) == len(GOOD) and (1, 1) in recognizer.sizes
+        source.rewind()
+        page._play(source)  # too fast for some of them, perhaps
+        assert len(GOOD) < len(recognizer.sizes) <= 2 * len(GOOD)
+    finally:
+        session.close()
+        page.close()
 
 
 # ---- what a folder is ----

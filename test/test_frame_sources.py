@@ -454,3 +454,16 @@ def test_a_webcam_is_read_as_it_comes_until_it_ends(monkeypatch, hundred):
     source = hundred(1.0)
     source.is_live = True
     assert list(numbers(frames_in_time(source, threading.Event(), loop=True))) == list(range(100))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_missing_webcam_is_told_with_what_is_most_likely_first(tmp_path, monkeypatch, inside):
+    mark = tmp_path / "mark"
+    if inside:
+        mark.touch()
+    monkeypatch.setattr(frame_sources.sys, "platform", "linux")
+    monkeypatch.setattr(frame_sources, "_CONTAINER_MARKS", (str(mark),))
+    nothing = frame_sources._webcam_problem(97, [])
+    assert "there are no cameras here); plug one in" in nothing
+    assert ("docker" in nothing) is inside
+    assert "); name one of them" in frame_sources._webcam_problem(97, ["/dev/video1"])
