@@ -1,6 +1,6 @@
 """Frames from a webcam, a video file, a folder of images or one image, behind one interface.
 
-Imports OpenCV and numpy, no ROS and nothing else of this package.
+Imports no ROS, and of this package only how files are read and played.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-import threading
-import time
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,38 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from expression_ros.folder_kinds import AUTO, PHOTOS
+from expression_ros.picture_files import (
+    PICTURE_SUFFIXES,
+    PictureFileError,
+    are_frames,
+    natural_key,
+    picture_size,
+    pictures_in,
+    quiet_opencv,
+    read_picture,
+    readable_name,
+)
+from expression_ros.playback import PlaybackSchedule as PlaybackSchedule
+from expression_ros.playback import RateLimit as RateLimit
+from expression_ros.playback import frames_in_time as frames_in_time
+from expression_ros.video_header import rotation_of
+from expression_ros.video_times import FrameTimes
+
 Frame = NDArray[np.uint8]  # (H, W, 3), blue green red
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = tuple(suffix for suffix in PICTURE_SUFFIXES if suffix != ".gif")  # mostly a film
 FALLBACK_RATE_HZ = 30.0  # of a video or webcam that does not know its own
 IMAGE_RATE_HZ = 10.0  # of a folder of images
+PHOTO_RATE_HZ = 1.0  # of a folder of photos: time to look, and to forget the one before
 _PLAUSIBLE_RATES_HZ = (0.1, 480.0)  # raw streams claim 90,000, broken headers 0 or NaN
+_TURNS = {  # by degrees clockwise
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")  # of Docker and Podman
+_ON_THE_SIDE = (cv2.ROTATE_90_CLOCKWISE, cv2.ROTATE_90_COUNTERCLOCKWISE)
 
 
 class SourceError(ValueError):
@@ -39,11 +64,14 @@ class FrameSource(ABC):
         description: what it is, for a log line, such as ``video smile.mp4 (640x360, 30 Hz)``.
         frame_rate: frames per second at which it is meant to be seen, or at which it delivers.
         is_live: whether frames come when they come (a webcam) and cannot be had again.
+        has_photos: whether the frames are photos that have nothing to do with each other: each is
+            to be read by itself.
         position: frames passed since opening or the last rewind; the last frame has the index
             ``position - 1``. Images that could not be decoded count.
     """
 
     is_live = False
+    has_photos = False
 
     def __init__(self, description: str, frame_rate: float):
         self.description = description
@@ -54,6 +82,21 @@ class FrameSource(ABC):
     def skipped(self) -> tuple[str, ...]:
         """Names of the images that could not be decoded, each once."""
         return ()
+
+    @property
+    def seconds(self) -> float:
+        """When the frame grabbed last was taken, in seconds since the first; 0 before any."""
+        return max(0, self.position - 1) / self.frame_rate
+
+    def gap(self) -> float | None:
+        """Return how many seconds after the frame grabbed last the next one was taken.
+
+        To be called when that frame is no longer wanted: retrieve() may be without it after that.
+
+        Returns:
+            None if the frames come evenly, at frame_rate, or there is no next one.
+        """
+        return None
 
     def read(self) -> Frame | None:
         """Return the next frame, (H, W, 3) uint8 BGR, or None at the end (or a dead webcam).
@@ -104,7 +147,12 @@ class FrameSource(ABC):
 
 
 def open_source(
-    text: str, *, width: int = 0, height: int = 0, frame_rate: float = 0.0
+    text: str,
+    *,
+    width: int = 0,
+    height: int = 0,
+    frame_rate: float = 0.0,
+    folder: str = AUTO,
 ) -> FrameSource:
     """Open what ``text`` names.
 
@@ -114,6 +162,9 @@ def open_source(
         width, height: picture size in pixels to ask a webcam for, 0 for its own. Files keep theirs.
         frame_rate: in Hz, 0 for the source's own. A webcam is asked for it and reports what it
             gives; a file or folder is to be played at it.
+        folder: what the images of a folder are: the ``frames`` of one film, ``photos`` that have
+            nothing to do with each other, or ``auto``: frames if they have one size and names that
+            differ in a number which goes up in equal steps, else photos.
 
     Raises:
         SourceError: nothing can be read from it; says why and what to do.
@@ -132,10 +183,13 @@ def open_source(
         )
     path = Path(text).expanduser().absolute()
     if path.is_dir():
-        return ImageSequence(_images_of(path), f"folder {path.name}", frame_rate)
-    _check_file(path, text)
+        images = _images_of(path)
+        has_photos = folder == PHOTOS or (folder == AUTO and not _are_one_film(images))
+        description = f"folder {readable_name(path.name)}"
+        return ImageSequence(images, description, frame_rate, has_photos=has_photos)
+    _check_file(path, readable_name(text))
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        return ImageSequence([path], f"image {path.name}", frame_rate)
+        return ImageSequence([path], f"image {readable_name(path.name)}", frame_rate)
     return VideoFile(path, frame_rate)
 
 
@@ -153,26 +207,41 @@ class ImageSequence(FrameSource):
     Args:
         paths: the image files in order, at least one.
         description: what they are, without their number.
-        frame_rate: in Hz, 0 for 10.
+        frame_rate: in Hz, 0 for 10, or 1 for photos.
+        has_photos: whether they have nothing to do with each other.
 
     Raises:
         SourceError: not one of them can be decoded.
     """
 
-    def __init__(self, paths: Sequence[Path], description: str, frame_rate: float = 0.0):
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        description: str,
+        frame_rate: float = 0.0,
+        *,
+        has_photos: bool = False,
+    ):
         self._paths = list(paths)
         self._next = 0
         self._skipped: dict[str, None] = {}  # an ordered set
+        self.problem = ""  # why the last image that could not be decoded could not
+        self.has_photos = has_photos
         self._last: tuple[Path, Frame] | None = None  # one image in a loop is decoded once
-        if len(paths) > 1:
-            description += f" ({len(paths)} images)"
-        super().__init__(description, frame_rate or IMAGE_RATE_HZ)
+        if len(paths) > 1 or has_photos:
+            kind = "photo" if has_photos else "image"
+            description += f" ({len(paths)} {kind}{'' if len(paths) == 1 else 's'})"
+        super().__init__(
+            description, frame_rate or (PHOTO_RATE_HZ if has_photos else IMAGE_RATE_HZ)
+        )
         if all(self._decode(path) is None for path in self._paths):  # stops at the first good one
-            raise SourceError(
-                f"{description}: OpenCV cannot decode "
-                f"{'any of them' if len(paths) > 1 else str(paths[0])}; "
-                "check with an image viewer and save as PNG or JPEG"
-            )
+            what = "any of them" if len(paths) > 1 else "it"
+            raise SourceError(f"{description}: OpenCV cannot decode {what}: {self.problem}")
+
+    @property
+    def name(self) -> str:
+        """The name of the image grabbed last."""
+        return self._paths[max(0, self._next - 1)].name
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -196,24 +265,23 @@ class ImageSequence(FrameSource):
     def _decode(self, path: Path) -> Frame | None:
         if self._last is not None and self._last[0] == path:
             return self._last[1].copy()
-        with _quiet_opencv():
-            try:
-                image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            except cv2.error:  # a picture beyond OpenCV's size limit
-                image = None
-        if image is None:
-            self._skipped[path.name] = None
+        try:
+            image = read_picture(path, colour=True)
+        except PictureFileError as error:
+            self.problem = str(error)
+            self._skipped[readable_name(path.name)] = None
             return None
-        self._last = path, np.asarray(image, dtype=np.uint8)
+        self._last = path, image
         return self._last[1].copy()
 
 
 class VideoFile(FrameSource):
-    """A video file; pictures of phones are turned upright by OpenCV.
+    """A video file; its frames come when their own stamps say, and stand upright.
 
     Args:
         path: the file.
-        frame_rate: in Hz, 0 for the file's own (30 where its header says nothing plausible).
+        frame_rate: in Hz, in place of the stamps; 0 for the file's own (30 where its header says
+            nothing plausible).
 
     Raises:
         SourceError: OpenCV finds no picture in it.
@@ -221,36 +289,94 @@ class VideoFile(FrameSource):
 
     def __init__(self, path: Path, frame_rate: float = 0.0):
         self._path = path
+        self._is_even = frame_rate > 0
+        self._turn: int | None = None  # one of cv2's codes
+        self._seconds = 0.0
+        self._ahead: float | None = None  # the time of a frame that was grabbed before its turn
         self._capture = self._open()
         if not (self._capture.isOpened() and self._capture.grab()):
             self._capture.release()
+            name = readable_name(path)
             raise SourceError(
-                f"{path} is no video that OpenCV can read; "
+                f"{name} is no video that OpenCV can read; "
                 "check it with a player and convert it (ffmpeg -i FILE out.mp4)"
             )
         rate = frame_rate or _plausible_rate(self._capture.get(cv2.CAP_PROP_FPS))
-        super().__init__(f"video {path.name} ({_size_and_rate(self._capture, rate)})", rate)
+        size = _size_and_rate(self._capture, rate, self._turn in _ON_THE_SIDE)
+        super().__init__(f"video {readable_name(path.name)} ({size})", rate)
         self._restart()  # the first frame was only looked at
 
+    @property
+    def seconds(self) -> float:
+        return super().seconds if self._is_even else self._seconds
+
+    @property
+    def declared_frames(self) -> int | None:
+        """How many frames the header says there are, or None."""
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        return int(count) if 0 < count < 1e9 else None  # raw streams claim negative numbers
+
+    def gap(self) -> float | None:
+        if self._is_even or not self.position:
+            return None
+        if self._ahead is None and self._capture.grab():
+            self._ahead = self._next_seconds()
+        return None if self._ahead is None else self._ahead - self._seconds
+
     def retrieve(self) -> Frame | None:
-        return _retrieve(self._capture)
+        if self._ahead is not None:
+            return None
+        image = _retrieve(self._capture)
+        return image if image is None or self._turn is None else cv2.rotate(image, self._turn)  # type: ignore[return-value]
 
     def close(self) -> None:
         self._capture.release()
 
     def _advance(self) -> bool:
-        return bool(self._capture.grab())
+        if self._ahead is not None:
+            self._seconds, self._ahead = self._ahead, None
+            return True
+        if not self._capture.grab():
+            return False
+        self._seconds = self._next_seconds()
+        return True
+
+    def _next_seconds(self) -> float:
+        return self._times.add(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
 
     def _restart(self) -> None:
         # Seeking to frame 0 lands on another frame in some containers; opening again never does.
         self._capture.release()
         self._capture = self._open()
+        self._times = FrameTimes(self.frame_rate)
+        self._seconds, self._ahead = 0.0, None
         if not self._capture.isOpened():
-            raise SourceError(f"{self._path} can no longer be read; was it moved or changed?")
+            name = readable_name(self._path)
+            raise SourceError(f"{name} can no longer be read; was it moved or changed?")
 
     def _open(self) -> Any:
-        with _quiet_opencv():
-            return cv2.VideoCapture(str(self._path))
+        with quiet_opencv():
+            capture = _capture_of(self._path)
+        self._turn = None
+        angle = None
+        with suppress(OSError):  # OpenCV has said, or will say, what is the matter
+            angle = rotation_of(self._path)
+        if angle is not None:
+            capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+            if not capture.get(cv2.CAP_PROP_ORIENTATION_AUTO):
+                self._turn = _TURNS.get(angle)
+        return capture
+
+
+def _capture_of(path: Path) -> Any:
+    """Open a video whatever its name is: OpenCV crashes on one that is not UTF-8."""
+    name = str(path)
+    if name.isprintable():
+        return cv2.VideoCapture(name)
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder, f"video{path.suffix if path.suffix.isascii() else ''}")
+        link.symlink_to(path)
+        return cv2.VideoCapture(str(link))  # the file stays open when the link is gone
 
 
 class Webcam(FrameSource):
@@ -268,7 +394,7 @@ class Webcam(FrameSource):
     is_live = True
 
     def __init__(self, device: int | str, width: int = 0, height: int = 0, frame_rate: float = 0.0):
-        with _quiet_opencv():
+        with quiet_opencv():
             # By name: the generic backend would try GStreamer first, or take a path for a file.
             backend = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
             self._capture = cv2.VideoCapture(device, backend)
@@ -300,84 +426,26 @@ class Webcam(FrameSource):
         pass  # the present cannot be had again
 
 
-class PlaybackSchedule:
-    """When the frames of a file are due: frame n at start + n / rate, so that errors never add up.
-
-    Args:
-        rate: frames per second, above 0.
-        now: the time in seconds, of any clock that never jumps, at which the first frame is due.
-    """
-
-    def __init__(self, rate: float, now: float):
-        self.rate = rate
-        self._start = now
-        self._frames = 0
-
-    @property
-    def due(self) -> float:
-        """The time in seconds at which the next frame is due."""
-        return self._start + self._frames / self.rate
-
-    def advance(self) -> None:
-        """Go on to the next frame."""
-        self._frames += 1
-
-    def frames_late(self, now: float) -> int:
-        """Return by how many whole frames the playback is behind; these are to be passed over."""
-        return max(0, int((now - self.due) * self.rate))
-
-    def restart(self, now: float) -> None:
-        """Make the next frame due now, and give up what was missed."""
-        self._start, self._frames = now, 0
-
-    def set_rate(self, rate: float, now: float) -> None:
-        """Go on at another rate: the next frame comes one new period after the last one."""
-        if rate == self.rate:
-            return
-        last = self.due - 1.0 / self.rate
-        self._start, self._frames, self.rate = max(last + 1.0 / rate, now), 0, rate
-
-
-class RateLimit:
-    """Which frames of a webcam to keep so that they are no more than a number per second."""
-
-    def __init__(self) -> None:
-        self._due = 0.0
-
-    def admits(self, now: float, rate: float) -> bool:
-        """Return whether a frame taken at ``now`` (seconds) is kept; a ``rate`` of 0 keeps all."""
-        if rate <= 0:
-            return True
-        period = 1.0 / rate
-        self._due = min(self._due, now + period)  # the rate may have been lower before
-        # A tenth of a period early is on time, or jitter would cost every other frame.
-        if now < self._due - 0.1 * period:
-            return False
-        # From frame to frame the average holds; after a pause there is nothing to make up for.
-        self._due = (self._due if now - self._due < period else now) + period
-        return True
-
-
 def _images_of(folder: Path) -> list[Path]:
     try:
-        images = [
-            path
-            for path in folder.iterdir()
-            # macOS leaves ._name.jpg files behind that are no pictures.
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-        ]
-    except PermissionError:
-        raise SourceError(f"folder {folder} may not be read; chmod u+rx it") from None
+        images = pictures_in(folder)
+    except PictureFileError as error:
+        raise SourceError(str(error)) from None
     if not images:
-        kinds = " ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
-        raise SourceError(f"folder {folder} holds no images ({kinds}); name the one that does")
-    return sorted(images, key=lambda path: _natural_key(path.name))
+        kinds = " ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
+        name = readable_name(folder)
+        raise SourceError(f"folder {name} holds no images ({kinds}); name the one that does")
+    return images
 
 
-def _natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Order digits by their value; the name itself decides between 01 and 1."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.lower())
-    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts], name
+def _are_one_film(images: Sequence[Path]) -> bool:
+    """Return whether the images of a folder look like the frames of one film."""
+    if len(images) == 1:
+        return True  # nothing came before it
+    if not are_frames([path.name for path in images]):
+        return False
+    sizes = {picture_size(path) for path in images}
+    return len(sizes - {None}) <= 1  # of unknown size is what is damaged, and seldom formats
 
 
 def _check_file(path: Path, text: str) -> None:
@@ -397,10 +465,12 @@ def _plausible_rate(rate: float) -> float:
     return float(rate) if lowest <= rate <= highest else FALLBACK_RATE_HZ  # NaN falls through
 
 
-def _size_and_rate(capture: Any, rate: float) -> str:
+def _size_and_rate(capture: Any, rate: float, on_the_side: bool = False) -> str:
     width, height = (
         int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     )
+    if on_the_side:
+        width, height = height, width
     return f"{width}x{height}, {rate:.4g} Hz"
 
 
@@ -415,7 +485,7 @@ def _retrieve(capture: Any) -> Frame | None:
 
 def _video_devices() -> list[str]:
     found = (str(path) for path in Path("/dev").glob("video[0-9]*"))
-    return sorted(found, key=_natural_key)
+    return sorted(found, key=natural_key)
 
 
 def _webcam_problem(device: int | str, present: list[str]) -> str:
@@ -425,10 +495,10 @@ def _webcam_problem(device: int | str, present: list[str]) -> str:
     if not sys.platform.startswith("linux"):
         return f"webcam {device} does not open; check that it is plugged in and may be used"
     if not os.path.exists(path):
-        return (
-            f"webcam {device} does not open: there is no {path} ({listed}); plug it in, name "
-            f"another, or pass it into the container (docker run --device {path})"
-        )
+        remedy = "name one of them, or plug it in" if present else "plug one in, or play a file"
+        if any(os.path.exists(mark) for mark in _CONTAINER_MARKS):
+            remedy += f"; a container sees only what it is given (docker run --device {path})"
+        return f"webcam {device} does not open: there is no {path} ({listed}); {remedy}"
     if not os.access(path, os.R_OK | os.W_OK):
         return (
             f"webcam {device} does not open: no permission for {path}; "
@@ -439,57 +509,3 @@ def _webcam_problem(device: int | str, present: list[str]) -> str:
         "be using it, or it is the second, pictureless device of a camera; close the other "
         "program or name another device"
     )
-
-
-@contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV and its FFmpeg from commenting on stderr on what we report in one line."""
-    # The place of these functions differs between versions of OpenCV; without them it is noisy.
-    utils = getattr(getattr(cv2, "utils", None), "logging", cv2)
-    get_level = getattr(utils, "getLogLevel", None)
-    set_level = getattr(utils, "setLogLevel", None)
-    if get_level is None or set_level is None:
-        yield
-        return
-    before = get_level()
-    set_level(0)
-    # FFmpeg's own level is read once, when the first video is opened; -8 is quiet.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    try:
-        yield
-    finally:
-        set_level(before)
-
-
-def frames_in_time(
-    source: FrameSource, stopping: threading.Event, loop: bool = False
-) -> Iterator[Frame]:
-    """Yield the frames of a webcam as they come, those of a file when they are due.
-
-    What is late is passed over, so that the speed stays true. Ends with the file, with the webcam,
-    or when it is asked to.
-
-    Args:
-        source: what to read.
-        stopping: set by whoever wants no more.
-        loop: begin a file again at its end; not one without a single frame.
-
-    Raises:
-        SourceError: the file is no longer what it was at opening.
-    """
-    schedule = None if source.is_live else PlaybackSchedule(source.frame_rate, time.monotonic())
-    while not stopping.is_set():
-        if schedule is not None:
-            stopping.wait(max(0.0, schedule.due - time.monotonic()))
-            for _ in range(schedule.frames_late(time.monotonic())):
-                schedule.advance()
-                source.grab()
-            schedule.advance()
-        frame = source.read()
-        if frame is not None:
-            yield frame
-        elif loop and schedule is not None and source.position:
-            source.rewind()
-            schedule.restart(time.monotonic())
-        else:
-            return

@@ -578,3 +578,18 @@ def test_the_first_frames_of_a_recording_are_read_like_all_of_it(clips, tmp_path
     first = write_folder(tmp_path / "first", pictures[:10])
     whole = write_folder(tmp_path / "whole", pictures)
     assert analyze(tmp_path / "a", first)[1] == analyze(tmp_path / "b", whole)[1][:10]
+
+
+def test_one_stamp_far_ahead_does_not_ruin_a_bag(tmp_path, capsys):
+    dark = np.zeros((48, 64, 3), np.uint8)
+    session = stamped([dark] * 20)
+    session[9] = (session[9][0] + 1_000_000 * 10**9, dark)
+    entries = [
+        (ns, START_NS + k * STEP_NS, image_fields(picture))
+        for k, (ns, picture) in enumerate(session)
+    ]
+    bag = write_bag(tmp_path / "bag", "mcap", {"/image_raw": (IMAGE, entries)})
+    code, rows = analyze(tmp_path / "out", bag)
+    out, err = capsys.readouterr()
+    assert code == 0 and "20 frames in 0.6 s" in out and "time of recording counts" in err
+    assert float(rows[-1]["time_s"]) < 1.0 and float(rows[9]["stamp"]) > 1_700_900_000

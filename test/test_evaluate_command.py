@@ -269,3 +269,11 @@ def test_network_beside_its_description_is_measured(tmp_path, capsys):
     assert figures["theirs"]["classifier"] == "onnx"
     assert sorted(figures["theirs"]["labels"]) == names
     assert figures["theirs"]["accuracy"] > figures["fisherfaces"]["accuracy"]
+
+
+def test_a_flat_folder_is_told_how_it_must_look_in_one_line(tmp_path, capsys):
+    for k in range(3):
+        cv2.imwrite(str(tmp_path / f"{k}.png"), np.full((48, 48), 128, np.uint8))
+    assert run("--data", tmp_path) == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "expression-ros" in text]
+    assert "3 pictures and no folders" in line and "happiness/a.png" in line

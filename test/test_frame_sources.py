@@ -129,10 +129,10 @@ def test_video_deleted_while_playing_says_so_at_rewind(video):
 
 
 def test_folder_is_played_in_natural_order(tmp_path):
-    for index in (10, 9, 2, 1):
+    for index in (10, 8, 11, 9):
         write_image(tmp_path / f"frame{index}.png", index)
     source = open_source(str(tmp_path))
-    assert [int(frame[0, 0, 0]) for frame in all_frames(source)] == [1, 2, 9, 10]
+    assert [int(frame[0, 0, 0]) for frame in all_frames(source)] == [8, 9, 10, 11]
     assert source.frame_rate == IMAGE_RATE_HZ == 10.0 and source.position == 4
 
 
@@ -169,10 +169,12 @@ def test_image_removed_while_playing_is_skipped(tmp_path):
 def test_gray_deep_and_transparent_images_become_colour(tmp_path):
     cv2.imwrite(str(tmp_path / "1.png"), np.full((10, 20), 7, np.uint8))
     cv2.imwrite(str(tmp_path / "2.png"), np.full((10, 20, 4), 7, np.uint8))
-    cv2.imwrite(str(tmp_path / "3.png"), np.full((10, 20), 7 * 256, np.uint16))
+    deep = np.full((10, 20), 7 * 256, np.uint16)
+    deep[0, 0] = 65535
+    cv2.imwrite(str(tmp_path / "3.png"), deep)
     frames = all_frames(open_source(str(tmp_path)))
     assert [frame.shape for frame in frames] == [(10, 20, 3)] * 3
-    assert all(frame.dtype == np.uint8 and (frame == 7).all() for frame in frames)
+    assert all(frame.dtype == np.uint8 and (frame[1:] == 7).all() for frame in frames)
 
 
 def test_one_image_is_a_source_of_one_frame(tmp_path):
@@ -452,3 +454,16 @@ def test_a_webcam_is_read_as_it_comes_until_it_ends(monkeypatch, hundred):
     source = hundred(1.0)
     source.is_live = True
     assert list(numbers(frames_in_time(source, threading.Event(), loop=True))) == list(range(100))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_missing_webcam_is_told_with_what_is_most_likely_first(tmp_path, monkeypatch, inside):
+    mark = tmp_path / "mark"
+    if inside:
+        mark.touch()
+    monkeypatch.setattr(frame_sources.sys, "platform", "linux")
+    monkeypatch.setattr(frame_sources, "_CONTAINER_MARKS", (str(mark),))
+    nothing = frame_sources._webcam_problem(97, [])
+    assert "there are no cameras here); plug one in" in nothing
+    assert ("docker" in nothing) is inside
+    assert "); name one of them" in frame_sources._webcam_problem(97, ["/dev/video1"])

@@ -14,23 +14,24 @@ PACKAGE = REPOSITORY / "expression_ros"
 
 # folder: what it may import of the package and of ROS
 ALLOWED = {
-    "recognition": {"recognition", "vocabulary", "resources"},
+    "recognition": {"recognition", "picture_files", "vocabulary", "resources"},
     "training": {"training", "recognition", "vocabulary", "resources"},
     "mirroring": {"mirroring", "vocabulary", "resources"},
     "personal": {
-        "personal", "recognition", "viewing", "frame_sources", "vocabulary", "resources", "nodes"
+        "personal", "recognition", "viewing", "frame_sources", "vocabulary", "resources", "nodes",
+        "picture_files",
     },
     "recordings": {
         "recordings", "recognition", "personal", "training", "nodes", "frame_sources",
-        "vocabulary", "resources",
+        "folder_kinds", "picture_files", "whole_files", "vocabulary", "resources",
     },
     "viewing": {
         "viewing", "recognition", "mirroring", "personal", "web", "node_defaults", "frame_sources",
-        "vocabulary", "resources",
+        "folder_kinds", "picture_files", "vocabulary", "resources",
     },
     "web": {
         "web", "recognition", "mirroring", "personal", "nodes", "node_defaults", "frame_sources",
-        "vocabulary", "resources",
+        "folder_kinds", "vocabulary", "resources",
     },
 }  # fmt: skip
 # What folders outside of nodes may use of it: none imports ROS, but for the last two, which

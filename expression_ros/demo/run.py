@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from expression_ros.demo.side_by_side import write_contact_sheet, write_video
 from expression_ros.demo.timeline import write_csv, write_plot
+from expression_ros.frame_sources import is_webcam, open_source
+from expression_ros.picture_files import readable_name
 
 _START_S = 60.0  # a cold start on a slow machine
 _QUIET_S = 1.5  # after the last image, what is still under way has arrived
@@ -34,8 +39,24 @@ def run_demo(source: str, seconds: float | None, output: Path, robot: str = "vir
         0.
 
     Raises:
-        DemoError: rclpy is missing, a node did not start or ended early, or nothing was read.
+        DemoError: rclpy is missing, a node did not start or ended early, nothing was read, or the
+            results cannot be written.
+        SourceError: there is nothing to play; told before anything is started.
     """
+    try:
+        return _run_demo(source, seconds, output, robot)
+    except BrokenPipeError:  # whoever read our lines has gone
+        raise
+    except OSError as error:
+        raise DemoError(
+            f"{readable_name(error.filename or output)} cannot be written: {error.strerror}; "
+            "name another folder with --output"
+        ) from error
+
+
+def _run_demo(source: str, seconds: float | None, output: Path, robot: str) -> int:
+    if not is_webcam(source):
+        open_source(source).close()
     try:
         import rclpy
     except ImportError:
@@ -54,12 +75,13 @@ def run_demo(source: str, seconds: float | None, output: Path, robot: str = "vir
         rclpy.init()
         try:
             observer = Observer(lambda line: print(line, flush=True))
-            _watch(observer, processes, source, seconds)
+            with _playable(source) as played:
+                _watch(observer, processes, played, seconds)
             observer.finish()
         finally:
             rclpy.try_shutdown()
     if not observer.rows:
-        raise DemoError(f"no frame of {source} was read; see {output / 'nodes.log'}")
+        raise DemoError(f"no frame of {readable_name(source)} was read; see {output / 'nodes.log'}")
     print(f"writing {output}/ ...", flush=True)
     write_csv(observer.rows, output / "timeline.csv")
     write_plot(observer.rows, output / "timeline.png")
@@ -90,7 +112,7 @@ def _watch(observer: Any, processes: _Processes, source: str, seconds: float | N
     try:
         print("starting recognizer, mirror and virtual face ...", flush=True)
         spin_while(observer.missing_topics, _START_S, "the nodes did not start; see nodes.log")
-        print(f"playing {source}", flush=True)
+        print(f"playing {readable_name(source)}", flush=True)
         camera = processes.start(
             "camera", source=source, loop=seconds is not None, wait_for_subscriber=True
         )
@@ -99,6 +121,25 @@ def _watch(observer: Any, processes: _Processes, source: str, seconds: float | N
         spin_while(lambda: time.monotonic() - observer.last_frame_at < _QUIET_S, _END_S)
     finally:
         executor.shutdown()
+
+
+@contextmanager
+def _playable(source: str) -> Iterator[str]:
+    """Give a name for the source that a parameter can hold: they are YAML, and so UTF-8."""
+    if source.isprintable():
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder, "source" + "".join(filter(str.isprintable, Path(source).suffix)))
+        link.symlink_to(Path(source).expanduser().absolute())
+        yield str(link)
+
+
+def _as_yaml(value: Any) -> str:
+    """Return a parameter's value as YAML; texts stay texts, camera 0 and it's.mp4 too."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value).lower()
 
 
 class _Processes:
@@ -112,11 +153,10 @@ class _Processes:
         return self
 
     def start(self, node: str, **parameters: Any) -> subprocess.Popen[bytes]:
-        """Start a node with parameters; texts stay texts, camera 0 too."""
+        """Start a node with parameters."""
         command = [sys.executable, "-m", f"expression_ros.nodes.{node}", "--ros-args"]
         for name, value in parameters.items():
-            text = f"'{value}'" if isinstance(value, str) else str(value).lower()
-            command += ["-p", f"{name}:={text}"]
+            command += ["-p", f"{name}:={_as_yaml(value)}"]
         process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT)
         self._running[node] = process
         return process

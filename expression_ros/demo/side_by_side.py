@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from expression_ros.whole_files import whole_file
 
 _HEIGHT = 360  # of the video
 _SHEET_HEIGHT = 240
@@ -32,7 +36,8 @@ def write_contact_sheet(moments: Sequence[Moment], path: Path) -> None:
     pairs = [_stamped(side_by_side(m, _SHEET_HEIGHT), m.seconds) for m in chosen]
     pairs += [np.full_like(pairs[0], 255)] * (-count % _SHEET_COLUMNS)
     rows = [np.hstack(pairs[k : k + _SHEET_COLUMNS]) for k in range(0, len(pairs), _SHEET_COLUMNS)]
-    cv2.imwrite(str(path), np.vstack(rows))
+    with whole_file(path) as part:
+        part.write_bytes(cv2.imencode(".png", np.vstack(rows))[1].tobytes())
 
 
 def write_video(moments: Sequence[Moment], path: Path) -> None:
@@ -43,10 +48,13 @@ def write_video(moments: Sequence[Moment], path: Path) -> None:
     rate = (len(moments) - 1) / lasted if lasted > 0 else 10.0
     first = side_by_side(moments[0], _HEIGHT)
     size = (first.shape[1], first.shape[0])
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
-    for moment in moments:
-        writer.write(cv2.resize(side_by_side(moment, _HEIGHT), size))
-    writer.release()
+    with tempfile.TemporaryDirectory() as folder, whole_file(path) as part:
+        made = Path(folder, "video.mp4")  # OpenCV crashes on names that are not UTF-8
+        writer = cv2.VideoWriter(str(made), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
+        for moment in moments:
+            writer.write(cv2.resize(side_by_side(moment, _HEIGHT), size))
+        writer.release()
+        shutil.copyfile(made, part)
 
 
 def side_by_side(moment: Moment, height: int) -> np.ndarray:

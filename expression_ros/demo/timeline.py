@@ -9,6 +9,7 @@ from pathlib import Path
 
 from expression_ros.recognition.overlay import COLOURS
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN
+from expression_ros.whole_files import whole_file
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class TimelineRow:
 
 def write_csv(rows: Sequence[TimelineRow], path: Path) -> None:
     """Write the rows with the header ``seconds,label,score,robot_expression``."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["seconds", "label", "score", "robot_expression"])
         for row in rows:
@@ -67,5 +68,6 @@ def write_plot(rows: Sequence[TimelineRow], path: Path) -> None:
     robot.set_ylim(-0.5, max(0.5, len(shown) - 0.5))
     robot.set_ylabel("robot")
     robot.set_xlabel("seconds")
-    figure.savefig(path, dpi=100)
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=100, format="png")
     pyplot.close(figure)

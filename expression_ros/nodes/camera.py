@@ -198,7 +198,11 @@ class Camera(Node):
                 # The next frame would replace the first in a queue of one: let it arrive.
                 self._wait_for_acknowledgement()
                 schedule.restart(time.monotonic())
-            schedule.advance()
+            schedule.advance(self._gap(source))
+
+    def _gap(self, source: FrameSource) -> float | None:
+        """Return by what a file's own stamps part the next frame from this, None for evenly."""
+        return None if self._values["frame_rate"] else source.gap()
 
     def _playback_rate(self, source: FrameSource) -> float:
         return self._values["frame_rate"] or source.frame_rate
@@ -215,14 +219,15 @@ class Camera(Node):
     def _catch_up(self, source: FrameSource, schedule: PlaybackSchedule) -> None:
         """Pass over the frames whose time is over, so that the speed stays true without bursts."""
         schedule.set_rate(self._playback_rate(source), time.monotonic())
-        late = schedule.frames_late(time.monotonic())
-        for _ in range(late):
+        now = time.monotonic()
+        was_late = schedule.frames_late(now) > 0
+        while schedule.frames_late(now):
             if self._stop.is_set() or not source.grab():
                 break
             self._skipped_late += 1
-            schedule.advance()
+            schedule.advance(self._gap(source))
         # Passing over costs time as well: who is still late cannot keep up, or the file has ended.
-        if late and schedule.frames_late(time.monotonic()):
+        if was_late and schedule.frames_late(time.monotonic()):
             schedule.restart(time.monotonic())
 
     def _next_image(self, source: FrameSource) -> Frame | None:

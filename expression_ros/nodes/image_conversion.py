@@ -18,7 +18,7 @@ import numpy as np
 
 from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.jpeg_without_end import decode_without_end
-from expression_ros.nodes.picture_header import declared_size
+from expression_ros.picture_header import MAX_DECODED_PIXELS, declared_size
 
 # Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
 BYTES_PER_PIXEL = {
@@ -37,10 +37,6 @@ PLANAR = {
 
 # The smallest side of a picture that can hold a face: the window of the cascades that find them.
 MIN_SIDE = 20
-
-# The largest picture that is decoded: 8192x8192, more than any camera of a robot sends, and at most
-# 192 MiB as BGR. A PNG of 120 kB can declare (and truly hold) a thousand times its size.
-MAX_DECODED_PIXELS = 1 << 26
 
 # Drivers that do not say what their channels mean nearly always mean these; and uyvy and yuyv are
 # the younger names of what every cv_bridge knows by the older ones.

@@ -152,7 +152,7 @@ def _from_pictures(folder: Path, calibration: Calibration, session: int) -> None
 
 def _stamped(source: FrameSource) -> Iterator[tuple[np.ndarray, float]]:
     while (frame := source.read()) is not None:
-        yield cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), (source.position - 1) / source.frame_rate
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), source.seconds
 
 
 def _live(source: FrameSource) -> Iterator[tuple[np.ndarray, float]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
+
+from expression_ros.picture_files import PictureFileError, read_picture
 
 
 class PhotoError(ValueError):
@@ -16,9 +17,9 @@ def read_photo(path: Path) -> np.ndarray:
     """Return a picture file as (H, W) uint8 grey, turned upright as its EXIF data say.
 
     Raises:
-        PhotoError: there is no such file, or OpenCV cannot read it as a picture.
+        PhotoError: it cannot be read, is cut short or has too many pixels; one line.
     """
-    return _read(path, cv2.IMREAD_GRAYSCALE)
+    return _read(path, colour=False)
 
 
 def read_colour_photo(path: Path) -> np.ndarray:
@@ -27,18 +28,11 @@ def read_colour_photo(path: Path) -> np.ndarray:
     Raises:
         PhotoError: as for read_photo.
     """
-    return _read(path, cv2.IMREAD_COLOR)
+    return _read(path, colour=True)
 
 
-def _read(path: Path, mode: int) -> np.ndarray:
-    if not path.is_file():
-        raise PhotoError(f"{path}: no such file")
+def _read(path: Path, *, colour: bool) -> np.ndarray:
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), mode)
-    except cv2.error:
-        image = None  # an empty file, or one beyond OpenCV's size limit
-    except OSError as error:
-        raise PhotoError(f"{path}: cannot be read: {error.strerror}") from None
-    if image is None:
-        raise PhotoError(f"{path}: not a picture that OpenCV can read (jpeg, png, bmp, tiff, webp)")
-    return image
+        return read_picture(path, colour=colour)
+    except PictureFileError as error:
+        raise PhotoError(str(error)) from None

@@ -10,6 +10,7 @@ from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
 from expression_ros.personal.chosen_classifier import chosen_classifier
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.single_photos import read_alone
 from expression_ros.recordings.recorded_frames import Recording, RecordingError
 from expression_ros.recordings.timeline import FaceRows, Timeline
 from expression_ros.training.progress import Progress
@@ -48,7 +49,8 @@ def analyze(
 ) -> None:
     """Read all frames into ``rows`` and ``timeline``, with a progress bar on stderr.
 
-    A frame that cannot be read is counted, as in the node, and the next one is read.
+    A frame that cannot be read is counted, as in the node, and the next one is read. Photos that
+    have nothing to do with each other are read each by itself, and no face has the id of another.
 
     Args:
         every: read only one of so many frames.
@@ -57,6 +59,7 @@ def analyze(
         RecordingError: the recording is damaged at some place; what came before was read.
     """
     total = None if recording.total is None else -(-recording.total // every)
+    next_id = 1
     with Progress(f"reading {recording.name}", total) as progress:
         for frame in recording.frames(every):
             progress.advance()
@@ -64,10 +67,16 @@ def analyze(
                 timeline.add_unreadable(frame.index, frame.reason, frame.problem)
                 continue
             try:
-                reading = recognizer.read(frame.grey, frame.stamp)
+                if recording.has_photos:
+                    reading = read_alone(recognizer, frame.grey, next_id)
+                else:
+                    if frame.starts_anew:
+                        recognizer.reset()
+                    reading = recognizer.read(frame.grey, frame.stamp)
             except Exception as error:  # the node goes on with the next frame, too
                 timeline.add_unreadable(frame.index, "read", f"{type(error).__name__}: {error}")
                 continue
+            next_id += len(reading.faces)
             seconds = timeline.seconds_of(frame)
             rows.write(frame, seconds, reading)
             timeline.add(seconds, reading)

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from expression_ros.folder_kinds import add_folder_option
+from expression_ros.picture_files import readable_name
 from expression_ros.recognition.models import CLASSIFIERS
 from expression_ros.recognition.regional_vote import REGIONS
 from expression_ros.recordings.recorded_frames import Recording, RecordingError
@@ -33,8 +35,9 @@ def add_analyze_parser(subparsers: Any) -> None:
     parser.add_argument("--topic", default="", metavar="NAME",
                         help="which images of a bag (default: the only ones)")  # fmt: skip
     parser.add_argument("--rate", type=float, default=0.0, metavar="HZ",
-                        help="frames per second of a folder (default: 30), or in place of a "
-                        "video's own")  # fmt: skip
+                        help="frames per second of a folder (default: 30 of frames, 1 of "
+                        "photos), or in place of a video's own stamps")  # fmt: skip
+    add_folder_option(parser)
     parser.add_argument("--every", type=int, default=1, metavar="N",
                         help="read only one of N frames")  # fmt: skip
     parser.add_argument("--classifier", choices=CLASSIFIERS,
@@ -62,7 +65,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
         _complain(str(error))
     except OSError as error:
         # A full disk has no file's name.
-        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        _complain(
+            f"{readable_name(error.filename)}: {error.strerror}" if error.filename else str(error)
+        )
     return 2
 
 
@@ -80,13 +85,15 @@ def _analyze(arguments: argparse.Namespace) -> int:
              "min_confidence")  # fmt: skip
     given = {name: getattr(arguments, name) for name in names}
     recognizer = make_recognizer({k: value for k, value in given.items() if value is not None})
-    recording = open_recording(arguments.recording, topic=arguments.topic, rate=arguments.rate)
+    recording = open_recording(
+        arguments.recording, topic=arguments.topic, rate=arguments.rate, folder=arguments.folder
+    )
     labels = recognizer.classifier.labels
     timeline = Timeline((*labels, UNKNOWN))
     damage = ""
     try:
         output = _output_folder(arguments, recording)
-        with FaceRows(output / CSV_NAME, labels) as rows:
+        with FaceRows(output / CSV_NAME, labels, recording.has_photos) as rows:
             try:
                 analyze(recording, recognizer, rows, timeline, arguments.every)
             except RecordingError as error:  # what came before is worth having
@@ -104,12 +111,14 @@ def _analyze(arguments: argparse.Namespace) -> int:
     summary = {
         "recording": recording.description,
         **timeline.summary(),
-        "files": [str(output / CSV_NAME), str(output / PLOT_NAME)],
+        "files": [readable_name(output / name) for name in (CSV_NAME, PLOT_NAME)],
     }
-    print(json.dumps(summary, indent=2) if arguments.json else _text(summary))
+    print(json.dumps(summary, indent=2) if arguments.json else _text(summary, recording.has_photos))
     for reason, problem in timeline.problems.items():
         count = timeline.unreadable[reason]
         _complain(f"{count} unreadable ({reason}), first {problem}")
+    if remark := recording.remark():
+        _complain(remark)
     if damage or lacking:
         _complain(damage or lacking)
     return 2 if damage else 0
@@ -137,12 +146,14 @@ def _output_folder(arguments: argparse.Namespace, recording: Recording) -> Path:
     return folder
 
 
-def _text(summary: dict[str, Any]) -> str:
+def _text(summary: dict[str, Any], has_photos: bool) -> str:
+    read = f"{summary['frames']:,} {'photo' if has_photos else 'frame'}{_s(summary['frames'])}"
+    if not has_photos:
+        read += f" in {summary['span_s']:.1f} s"
     count = len(summary["faces"])
     lines = [
         summary["recording"],
-        f"{summary['frames']:,} frame{_s(summary['frames'])} in {summary['span_s']:.1f} s, "
-        f"{summary['frames_with_face']:,} with a face; {count:,} face{_s(count)}",
+        f"{read}, {summary['frames_with_face']:,} with a face; {count:,} face{_s(count)}",
     ]
     lines += [f"  {label:<10} {100 * share:5.1f} %" for label, share in summary["labels"].items()]
     if summary["unreadable"]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from expression_ros.nodes.image_conversion import ImageError, grey_from_message
 from expression_ros.nodes.image_depth import DepthMemory
+from expression_ros.recordings.bag_times import BagTimes
 from expression_ros.recordings.recorded_frames import (
     SECOND_NS,
     RecordedFrame,
@@ -40,8 +41,8 @@ def is_bag(path: Path) -> bool:
 class BagRecording(Recording):
     """The images of one topic of a bag.
 
-    A message is converted by the recognizer's own code. Its stamp is that of its header; of a
-    driver that does not stamp, the time at which it was recorded.
+    A message is converted by the recognizer's own code. Its stamp is that of its header
+    while that moves plausibly against the time at which it was recorded, else that time counts.
 
     Args:
         path: the folder of a bag, or a .db3 or .mcap file.
@@ -62,6 +63,7 @@ class BagRecording(Recording):
             raise
         self.name = path.resolve().name if path.is_dir() else path.resolve().stem
         self._path = path
+        self._times = BagTimes()
         self.total = sum(connection.msgcount for connection in self._connections)
         self.description = f"{self.topic} of the bag {path.resolve().name} ({_images(self.total)})"
 
@@ -94,6 +96,9 @@ class BagRecording(Recording):
             return f"{self._path} says that it has {_images(self.total)}, but holds {read}"
         return ""
 
+    def remark(self) -> str:
+        return self._times.remark()
+
     def _frame(self, index: int, kind: str, recorded_ns: int, data: bytes) -> RecordedFrame:
         try:
             message = self._typestore.deserialize_cdr(data, kind)
@@ -102,12 +107,15 @@ class BagRecording(Recording):
                 index, recorded_ns, None, "message", f"not a {kind}: {_one_line(error)}"
             )
         stamp = message.header.stamp
-        stamp_ns = stamp.sec * SECOND_NS + stamp.nanosec or recorded_ns
+        own_ns = stamp.sec * SECOND_NS + stamp.nanosec
+        stamp_ns = own_ns or recorded_ns
         try:
             grey = np.asarray(grey_from_message(message, self._depth))
-            return RecordedFrame(index, stamp_ns, grey)
         except ImageError as error:
             return RecordedFrame(index, stamp_ns, None, error.reason, str(error))
+        time_ns = self._times.add(own_ns, recorded_ns)
+        anew = self._times.restarted
+        return RecordedFrame(index, stamp_ns, grey, time_ns=time_ns, starts_anew=anew)
 
 
 def _open(path: Path) -> tuple[Any, Any]:

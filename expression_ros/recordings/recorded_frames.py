@@ -25,6 +25,10 @@ class RecordedFrame:
         grey: (H, W) uint8, as the recognizer gets it from a camera; None if it cannot be decoded.
         reason: why it cannot, in one word for counting; else empty.
         problem: the same as a sentence.
+        time_ns: when it counts as taken, in nanoseconds of a time that only moves ahead; None
+            where that is stamp_ns.
+        starts_anew: whether it belongs to another run than the frames before.
+        file: name of the image file, where each frame is one; else empty.
     """
 
     index: int
@@ -32,12 +36,20 @@ class RecordedFrame:
     grey: np.ndarray | None
     reason: str = ""
     problem: str = ""
+    file: str = ""
+    time_ns: int | None = None
+    starts_anew: bool = False
 
     @property
     def stamp(self) -> float:
-        """When it was taken, in seconds; of a message, the very number that the node computes."""
-        seconds, nanoseconds = divmod(self.stamp_ns, SECOND_NS)
+        """When it counts as taken, in seconds."""
+        seconds, nanoseconds = divmod(self.counted_ns, SECOND_NS)
         return seconds + 1e-9 * nanoseconds
+
+    @property
+    def counted_ns(self) -> int:
+        """When it counts as taken, in nanoseconds."""
+        return self.stamp_ns if self.time_ns is None else self.time_ns
 
 
 class Recording(ABC):
@@ -47,11 +59,13 @@ class Recording(ABC):
         name: fit for the name of a file: that of the video, folder or bag, without suffix.
         description: what it is, for people.
         total: how many frames it says it has, for a progress bar; None if it does not say.
+        has_photos: whether its frames are photos that have nothing to do with each other.
     """
 
     name: str
     description: str
     total: int | None = None
+    has_photos: bool = False
 
     @abstractmethod
     def frames(self, every: int = 1) -> Iterator[RecordedFrame]:
@@ -66,6 +80,10 @@ class Recording(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the files; may be called twice."""
+
+    def remark(self) -> str:
+        """Return in one line what was odd about the stamps of the frames so far, or nothing."""
+        return ""
 
     def missing(self, read: int) -> str:
         """Return in one line what of it could not be had after ``read`` frames, or nothing."""

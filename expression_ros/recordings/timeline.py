@@ -6,6 +6,7 @@ Imports no ROS.
 from __future__ import annotations
 
 import csv
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.recordings.recorded_frames import SECOND_NS, RecordedFrame
+from expression_ros.whole_files import whole_file
 
 NO_FACE = -1  # in place of a label's number
 
@@ -26,40 +28,52 @@ class FaceRows:
 
     A frame without a face has one row in which all but frame, time and stamp is empty.
 
+    If the block fails in which it is used, no file is left behind.
+
     Args:
-        path: the file; one that is there is written over.
+        path: the file; one that is there is replaced at the end.
         labels: what the classifier can say; ``score_<label>`` follow the other columns.
+        with_files: end each row with the name of the image file.
     """
 
-    def __init__(self, path: Path, labels: Sequence[str]):
+    def __init__(self, path: Path, labels: Sequence[str], with_files: bool = False):
         self._labels = tuple(labels)
-        self._file = path.open("w", newline="", encoding="utf-8")
+        self._with_files = with_files
+        self._whole = whole_file(path)
+        part = self._whole.__enter__()
+        self._file = part.open("w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file)
-        self._writer.writerow([*COLUMNS, *(f"score_{label}" for label in self._labels)])
+        scores = [f"score_{label}" for label in self._labels]
+        self._writer.writerow([*COLUMNS, *scores, *(["file"] if with_files else [])])
 
     def write(self, frame: RecordedFrame, seconds: float, reading: FrameReading) -> None:
         """Write the rows of a frame, ``seconds`` after the first."""
         stamp = f"{Decimal(frame.stamp_ns).scaleb(-9):.9f}"  # all digits, to find the image by
         start = [frame.index, f"{seconds:.6f}", stamp]
+        end = [frame.file] if self._with_files else []
         for face in reading.faces:
             primary = int(reading.primary is not None and face.id == reading.primary.id)
             scores = [f"{face.scores.get(label, 0.0):.4f}" for label in self._labels]
             self._writer.writerow(
                 [*start, face.id, primary, *map(int, face.box), face.label, f"{face.score:.4f}"]
                 + scores
+                + end
             )
         if not reading.faces:
-            self._writer.writerow(start + [""] * (len(COLUMNS) - len(start) + len(self._labels)))
-
-    def close(self) -> None:
-        """Finish the file; may be called twice."""
-        self._file.close()
+            self._writer.writerow(
+                start + [""] * (len(COLUMNS) - len(start) + len(self._labels)) + end
+            )
 
     def __enter__(self) -> FaceRows:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, *error: Any) -> None:
+        try:
+            self._file.close()
+        except OSError:  # the last rows found no room
+            self._whole.__exit__(*sys.exc_info())
+            raise
+        self._whole.__exit__(*error)
 
 
 class FaceTimes:
@@ -104,8 +118,8 @@ class Timeline:
     def seconds_of(self, frame: RecordedFrame) -> float:
         """Return how long after the first frame that could be read this one was taken."""
         if self._first_ns is None:
-            self._first_ns = frame.stamp_ns
-        return (frame.stamp_ns - self._first_ns) / SECOND_NS
+            self._first_ns = frame.counted_ns
+        return (frame.counted_ns - self._first_ns) / SECOND_NS
 
     def add(self, seconds: float, reading: FrameReading) -> None:
         """Take in what was read in a frame."""

@@ -14,6 +14,7 @@ from expression_ros.recognition.overlay import COLOURS
 from expression_ros.recordings.recorded_frames import RecordingError
 from expression_ros.recordings.timeline import NO_FACE, Timeline
 from expression_ros.vocabulary import UNKNOWN
+from expression_ros.whole_files import whole_file
 
 _DPI = 120
 _TITLE = 80  # letters that there is room for
@@ -108,7 +109,8 @@ def save_timeline(path: Path, timeline: Timeline, title: str, min_confidence: fl
     panels[-1].set_xlim(first - 0.005 * span, last + 0.005 * span)
     _label_time(panels[-1], span)
     figure.align_ylabels(panels)
-    figure.savefig(path, dpi=_DPI)
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=_DPI, format="png")
 
 
 def _draw_labels(axes: Any, timeline: Timeline, step: float, span: float) -> None:
@@ -251,7 +253,8 @@ def _clock(seconds: float) -> str:
 
 
 def _shortened(title: str) -> str:
-    return title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}\u2026"
+    short = title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}\u2026"
+    return short.replace("$", r"\$")  # between two of them matplotlib would read a formula
 
 
 def _percent(share: float) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import cv2
 
-from expression_ros.frame_sources import FrameSource, VideoFile, open_source
+from expression_ros.folder_kinds import AUTO
+from expression_ros.frame_sources import FrameSource, ImageSequence, VideoFile, open_source
+from expression_ros.picture_files import listed, readable_name
 from expression_ros.recordings.recorded_frames import SECOND_NS, RecordedFrame, Recording
 
-_NAMED = 5  # of the images that cannot be decoded
 FOLDER_RATE_HZ = 30.0  # of pictures that were cut out of a video, as most are
 
 
@@ -19,21 +20,28 @@ class VideoRecording(Recording):
 
     Args:
         path: a video file, a folder of images or an image.
-        rate: frames per second; 0 for the video's own, and 30 for images.
+        rate: frames per second; 0 for the video's own, 30 for images and 1 for photos.
+        folder: what the images of a folder are, see open_source.
 
     Raises:
         SourceError: nothing can be read from it.
     """
 
-    def __init__(self, path: Path, rate: float = 0.0):
+    def __init__(self, path: Path, rate: float = 0.0, folder: str = AUTO):
         is_folder = path.is_dir()
-        rate = rate or (FOLDER_RATE_HZ if is_folder else 0.0)
         # Its whole name: what looks like a webcam's number is a file here.
-        self._source = open_source(str(path.absolute()), frame_rate=rate)
+        self._source = open_source(str(path.absolute()), frame_rate=rate, folder=folder)
+        self.has_photos = self._source.has_photos
+        if is_folder and not rate and not self.has_photos:
+            self._source.frame_rate = FOLDER_RATE_HZ
         self._is_video = isinstance(self._source, VideoFile)
         self.name = path.resolve().name if is_folder else path.resolve().stem
         self.description = self._source.description
-        self.total = _declared_frames(path) if self._is_video else _count(self._source)
+        self.total = (
+            self._source.declared_frames
+            if isinstance(self._source, VideoFile)
+            else _count(self._source)
+        )
 
     def frames(self, every: int = 1) -> Iterator[RecordedFrame]:
         source = self._source
@@ -41,13 +49,17 @@ class VideoRecording(Recording):
             index = source.position - 1
             if index % every:
                 continue
-            stamp_ns = round(index * SECOND_NS / source.frame_rate)
+            stamp_ns = round(source.seconds * SECOND_NS)
             bgr = source.retrieve()
+            why, file = "OpenCV cannot decode it", ""
+            if isinstance(source, ImageSequence):
+                why, file = source.problem, readable_name(source.name)
             if bgr is None:
-                yield RecordedFrame(index, stamp_ns, None, "decode", "OpenCV cannot decode it")
+                yield RecordedFrame(index, stamp_ns, None, "decode", why, file)
             else:
                 # As the conversion of the node does with what a camera node sends (bgr8).
-                yield RecordedFrame(index, stamp_ns, cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY))
+                grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+                yield RecordedFrame(index, stamp_ns, grey, file=file)
 
     def close(self) -> None:
         self._source.close()
@@ -55,8 +67,7 @@ class VideoRecording(Recording):
     def missing(self, read: int) -> str:
         if not self._is_video:
             names = self._source.skipped
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            return f"no pictures: {', '.join(names[:_NAMED])}{more}" if names else ""
+            return f"no pictures: {listed(names)}" if names else ""
         if not self.total:
             return ""
         # Containers round their length; a video that was cut short lacks more.
@@ -66,14 +77,6 @@ class VideoRecording(Recording):
             f"the video says that it has {self.total} frames, but ends after {read}; "
             "it may be damaged or cut short"
         )
-
-
-def _declared_frames(path: Path) -> int | None:
-    """Return how many frames a video's header says there are, or None."""
-    capture = cv2.VideoCapture(str(path.absolute()))
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    capture.release()
-    return int(count) if 0 < count < 1e9 else None  # raw streams claim negative numbers
 
 
 def _count(images: FrameSource) -> int:

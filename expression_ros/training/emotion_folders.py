@@ -85,6 +85,12 @@ def read_emotion_folders(path: Path, subject_pattern: str = "") -> DataSet:
         archive = _opened(path)  # stays open: pictures are read out of it one by one
         names = sorted(name for name in archive.namelist() if not name.endswith("/"))
         collected = _collect(names, lambda name: partial(_read, archive, name), patterns)
+    strangers = [drop for drop in collected.dropped if drop.reason == "unknown label"]
+    if not collected.pictures and strangers and not any("/" in drop.source for drop in strangers):
+        raise DataError(
+            f"{path} holds {len(strangers):,} pictures and no folders that say what they show; put "
+            "each into a folder named after its emotion: happiness/a.png, sad/b.png, neutral/c.png"
+        )
     if not collected.pictures and not collected.dropped:
         raise DataError(f"{path} holds no pictures")
     if subject_pattern and not any(picture.subject for picture in collected.pictures):

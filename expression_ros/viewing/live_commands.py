@@ -9,6 +9,7 @@ import argparse
 import time
 from typing import Any
 
+from expression_ros.folder_kinds import add_folder_option
 from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
 from expression_ros.viewing.classifier_options import add_classifier_options, chosen_classifier
 
@@ -32,6 +33,7 @@ def add_live_parser(commands: Any) -> None:
         help="a webcam: 0, 1, /dev/video0 (default: %(default)s)",
     )  # fmt: skip
     source.add_argument("--video", metavar="FILE", help="a video file or a folder of images")
+    add_folder_option(parser)
     parser.add_argument(
         "--robot", default="virtual_face", help="robot that answers (default: %(default)s)"
     )
@@ -66,7 +68,7 @@ def _live(args: argparse.Namespace) -> int:
     robot, style = load_robot(args.robot), load_style(args.style)
     finder = LandmarkFinder() if args.landmarks else None
     recognizer = recognizer_as_node(chosen_classifier(args))
-    source = open_source(args.camera if args.video is None else args.video)
+    source = open_source(args.camera if args.video is None else args.video, folder=args.folder)
     session = LiveSession(source, recognizer, behaviour_as_node(robot, style), finder)
     window = None
     try:

@@ -17,6 +17,7 @@ from expression_ros.frame_sources import FrameSource, SourceError, frames_in_tim
 from expression_ros.mirroring.behaviour import MirrorBehaviour
 from expression_ros.recognition.landmarks import LandmarkFinder
 from expression_ros.recognition.pipeline import ExpressionRecognizer, FrameReading
+from expression_ros.recognition.single_photos import read_alone
 
 _RATE_OF = 30  # frames over which their rate is told
 
@@ -118,7 +119,10 @@ class LiveSession:
 
     def _read(self, image: np.ndarray) -> LiveFrame:
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        reading = self._recognizer.read(grey, time.monotonic())
+        if self._source.has_photos:
+            reading = read_alone(self._recognizer, grey)
+        else:
+            reading = self._recognizer.read(grey, time.monotonic())
         face = reading.primary
         if face is not None:
             with self._lock:

@@ -11,11 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from expression_ros.picture_files import readable_name
 from expression_ros.recognition.overlay import draw_overlay
 from expression_ros.recognition.pipeline import FrameReading
 from expression_ros.web.painting import scaled
 
 _SHORTEST_SIDE = 320  # pixels; on smaller photos the writing would hide the face
+_LONGEST_SIDE = 4096  # pixels; a strip of 1x10000 would take gigabytes
 
 
 class PictureError(ValueError):
@@ -27,10 +29,11 @@ def annotated(photo: np.ndarray, reading: FrameReading) -> np.ndarray:
 
     Args:
         photo: (H, W, 3) uint8 BGR; it may be drawn on. One whose shorter side is below 320 px is
-            enlarged by a whole factor.
+            enlarged by a whole factor, the longer side to 4096 px at most.
         reading: what was read on it; faces with different ids.
     """
     factor = math.ceil(_SHORTEST_SIDE / min(photo.shape[:2]))
+    factor = max(1, min(factor, _LONGEST_SIDE // max(photo.shape[:2])))
     if factor > 1:
         photo = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
     note = "" if reading.faces else "no face"
@@ -57,14 +60,21 @@ def write_beside(picture: np.ndarray, photo: Path, folder: Path) -> Path:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as file:  # never over a file that is there
-                file.write(encoded.tobytes())
+                try:
+                    file.write(encoded.tobytes())
+                    file.flush()
+                except BaseException:  # a full disk: half a picture is none
+                    path.unlink()
+                    raise
             return path
         except FileExistsError:
             if not folder.is_dir():
-                raise PictureError(f"{folder} is no folder; name another with --output") from None
+                raise PictureError(
+                    f"{readable_name(folder)} is no folder; name another with --output"
+                ) from None
             number += 1
         except OSError as error:
             raise PictureError(
-                f"{path} cannot be written: {error.strerror}; name another folder with --output, "
-                "or leave the picture out with --no-picture"
+                f"{readable_name(path)} cannot be written: {error.strerror}; "
+                "name another folder with --output, or leave the picture out with --no-picture"
             ) from error

@@ -9,10 +9,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from expression_ros.picture_files import listed, readable_name
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.viewing.classifier_options import add_classifier_options, chosen_classifier
 
@@ -25,9 +25,12 @@ def add_predict_parser(commands: Any) -> None:
         "predict",
         help="read the faces on photos",
         description="Prints a table of the faces and writes each photo with boxes, labels, votes "
-        "and scores drawn in as NAME_expression.png; no file is ever overwritten.",
+        "and scores drawn in as NAME_expression.png; no file is ever overwritten. A folder stands "
+        "for every picture in it.",
     )
-    parser.add_argument("files", nargs="+", metavar="PHOTO", help="image files")
+    parser.add_argument(
+        "files", nargs="+", metavar="PHOTO|DIR", help="image files and folders of them"
+    )
     parser.add_argument(
         "--json", action="store_true",
         help="print JSON instead of a table; writes pictures only with --output",
@@ -49,17 +52,19 @@ def _predict(args: argparse.Namespace) -> int:
     from expression_ros.recognition.detection import FaceDetector
     from expression_ros.recognition.photos import read_photo
     from expression_ros.recognition.pipeline import ExpressionRecognizer
+    from expression_ros.recognition.single_photos import read_alone
 
     detector = FaceDetector("all", args.min_face)
     recognizer = ExpressionRecognizer(detector, chosen_classifier(args))
     folder = _folder_of_pictures(args)
-    results, failures = [], 0
-    for name in args.files:
+    photos, failures = _photos(args.files)
+    results, unread = [], []
+    for name in photos:
         try:
-            reading = _numbered(recognizer.read_still(read_photo(Path(name))))
+            reading = read_alone(recognizer, read_photo(Path(name)))
         except ValueError as error:
-            print(f"expression-ros: {error}", file=sys.stderr)
-            failures += 1
+            _complain(str(error))
+            unread.append(name)
             continue
         result = {"file": name, "faces": [_as_json(face) for face in reading.faces]}
         results.append(result)
@@ -67,13 +72,43 @@ def _predict(args: argparse.Namespace) -> int:
             try:
                 result["picture"] = str(_write_picture(Path(name), reading, folder))
             except ValueError as error:
-                print(f"expression-ros: {error}", file=sys.stderr)
+                _complain(str(error))
                 failures += 1
     if args.json:
         print(json.dumps(results, indent=2))
     elif results:
         print("\n".join(_table(results)))
-    return 2 if failures else 0
+    if unread and len(photos) > 1:
+        _complain(f"{len(unread)} of {len(photos)} files could not be read: {listed(unread)}")
+    return 2 if failures or unread else 0
+
+
+def _photos(names: Sequence[str]) -> tuple[list[str], int]:
+    """Return the photos that are named, those of folders in their place, and how many failed."""
+    from expression_ros.picture_files import PICTURE_SUFFIXES, PictureFileError, pictures_in
+
+    photos: list[str] = []
+    failures = 0
+    for name in names:
+        if not Path(name).is_dir():
+            photos.append(name)
+            continue
+        try:
+            found = pictures_in(Path(name))
+        except PictureFileError as error:
+            _complain(str(error))
+            failures += 1
+            continue
+        if not found:
+            kinds = " ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
+            _complain(f"folder {readable_name(name)} holds no pictures ({kinds})")
+            failures += 1
+        photos += map(str, found)
+    return photos, failures
+
+
+def _complain(text: str) -> None:
+    print(f"expression-ros: {text}", file=sys.stderr)
 
 
 def _folder_of_pictures(args: argparse.Namespace) -> Path | None:
@@ -81,12 +116,6 @@ def _folder_of_pictures(args: argparse.Namespace) -> Path | None:
     if args.output is not None:
         return args.output
     return None if args.json or args.no_picture else Path()
-
-
-def _numbered(reading: FrameReading) -> FrameReading:
-    """Return a reading whose faces are numbered from 1, so that the table can refer to them."""
-    faces = tuple(replace(face, id=k) for k, face in enumerate(reading.faces, start=1))
-    return replace(reading, faces=faces, primary=faces[0] if faces else None)
 
 
 def _as_json(face: FaceReading) -> dict[str, Any]:
@@ -110,18 +139,20 @@ def _table(results: Sequence[dict[str, Any]]) -> list[str]:
     """Return the table as lines, and below it the pictures that were written."""
     rows = [_HEADS]
     for result in results:
+        file = readable_name(result["file"])
         if not result["faces"]:
-            rows.append((result["file"], "-", "no face", "", "", ""))
+            rows.append((file, "-", "no face", "", "", ""))
         for number, face in enumerate(result["faces"], start=1):
             x, y, w, h = face["box"]
             share = face["votes"].get(face["label"])
             votes = f"{share:.0%}" if share is not None else "-"
             box = f"{w}x{h} pixels at {x},{y}"
             score = f"{face['score']:.2f}"
-            rows.append((result["file"], str(number), face["label"], score, votes, box))
+            rows.append((file, str(number), face["label"], score, votes, box))
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return lines + [f"written: {result['picture']}" for result in results if "picture" in result]
+    written = [result["picture"] for result in results if "picture" in result]
+    return lines + [f"written: {readable_name(name)}" for name in written]

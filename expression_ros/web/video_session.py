@@ -25,6 +25,7 @@ from expression_ros.personal.person import load_person
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.overlay_privacy import NONE
 from expression_ros.recognition.pipeline import FrameReading
+from expression_ros.recognition.single_photos import read_alone
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import Painter, overlay_jpeg
 from expression_ros.web.state import ERROR, NOBODY, OK, WARNING, Diagnostic, Person, WebState
@@ -86,6 +87,7 @@ class VideoSession:
         self._faces = 0
         self._reported_at = time.monotonic()
         self._problem = ""
+        self._photos = False  # whether each frame is to be read by itself
         self._lock = threading.Lock()  # of the behaviour: the server's thread sets the robot
         self.state = WebState(description, available_robots(), available_styles())
         self.state.robot_shows(name=robot, style=style, expression=self._behaviour.expression)
@@ -166,6 +168,7 @@ class VideoSession:
 
     def _play(self, source: FrameSource) -> None:
         """Read the source to its end, or for ever."""
+        self._photos = source.has_photos
         for frame in frames_in_time(source, self._stopping, self._loop):
             self._read(frame)
         if not self._stopping.is_set():
@@ -180,7 +183,10 @@ class VideoSession:
             self._pipeline.classifier, self._next_classifier = self._next_classifier, None
             self._pipeline.reset()  # or a face that does not move would keep its label
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        reading = self._pipeline.read(grey, now)
+        if self._photos:
+            reading = read_alone(self._pipeline, grey)
+        else:
+            reading = self._pipeline.read(grey, now)
         self._mirror(reading, now)
         self.state.frame_read(now)
         self.state.person_seen(person_of(reading), now)

@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from expression_ros.folder_kinds import add_folder_option
 from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
 
 
@@ -26,6 +27,7 @@ def add_web_parser(commands: Any) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--camera", metavar="DEVICE", help="a webcam: 0, 1, /dev/video0")
     source.add_argument("--video", metavar="FILE", help="a video file or a folder of images")
+    add_folder_option(parser)
     parser.add_argument("--loop", action="store_true", help="start the video again at its end")
     parser.add_argument("--robot", help="robot to mirror onto (default: virtual_face)")
     parser.add_argument("--style", help="how emotions are answered (default: mirror)")
@@ -60,9 +62,10 @@ def _web(args: argparse.Namespace) -> int:
     if args.camera is not None and not is_webcam(text):
         raise ValueError(f"--camera {text} is no webcam; give 0 or /dev/video0, or use --video")
     if args.video is not None:
-        open_source(text).close()  # a wrong name is told at once, not on the page
+        # A wrong name is told at once, not on the page.
+        open_source(text, folder=args.folder).close()
     session = VideoSession(
-        lambda: open_source(text),
+        lambda: open_source(text, folder=args.folder),
         f"webcam {text}" if args.video is None else f"video {text}",
         robot=args.robot or "virtual_face",
         style=args.style or "mirror",

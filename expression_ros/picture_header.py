@@ -21,6 +21,10 @@ _JPEG_STEPS = 4096
 _JPEG_END = b"\xff\xd9"
 _JPEG_TAIL = 64  # bytes in which the end nearly always is
 
+# The largest picture that is decoded: 8192x8192, more than any camera of a robot sends, and at most
+# 192 MiB as BGR. A PNG of 120 kB can declare (and truly hold) a thousand times its size.
+MAX_DECODED_PIXELS = 1 << 26
+
 
 def declared_size(data: memoryview) -> tuple[int, int, int] | None:
     """Return width, height and how many bytes there have to be, or None if it cannot be told.
