@@ -110,7 +110,7 @@ def nodes(context):
             Node(
                 executable="mirror",
                 name="mirror",
-                parameters=[params_file, *given(value, text, "robot")],
+                parameters=[params_file, *given(value, text, "robot", "style")],
                 **common,
             )
         )

@@ -16,7 +16,7 @@ from rclpy.node import Node
 from expression_ros.nodes.running import use_large_image_transport
 
 # Upper bound of a wait, for a busy machine; nothing waits this long when all is well.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 _ASK_AGAIN_S = 2.0
 _DISCOVERY_S = 3.0
 

@@ -16,7 +16,7 @@ pytest.importorskip("launch.actions", reason="needs ROS 2's launch; pip has none
 pytest.importorskip("launch_ros.actions", reason="needs ROS 2's launch_ros; pip has none")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 DEMONSTRATION = ("recognizer", "mirror", "robot_face", "camera")
 EXECUTABLES = (*DEMONSTRATION, "emotion_selector", "web")
 # What the command `ros2 launch` does, for machines that have only its libraries.
