@@ -113,6 +113,36 @@ def test_boxes_stay_inside_the_frame(astronaut):
         assert x >= 0 and y >= 0 and x + w <= grey.shape[1] and y + h <= grey.shape[0]
 
 
+@pytest.mark.parametrize("box", [(600, 10, 90, 90), (10, 400, 90, 90), (700, 700, 90, 90),
+                                 (-200, 0, 90, 90), (0, 0, 1, 1), (199, 99, 90, 90)])  # fmt: skip
+@pytest.mark.parametrize("shape", [(1, 1), (100, 200), (1, 4096)])
+def test_a_known_face_outside_the_frame_is_not_found_and_does_no_harm(shape, box):
+    detector = FaceDetector()
+    known = Detection(Box(*box), 0)
+    frame = np.zeros(shape, np.uint8)
+    assert detector.search_near(frame, known) is None
+    assert detector.search_lost(frame, known, 1) is None
+
+
+class CornerCascade:
+    """A cascade that sees a face in the lower right corner of whatever it is shown."""
+
+    def detectMultiScale(self, image, **settings):
+        height, width = image.shape
+        return [(width - 24, height - 24, 24, 24)]
+
+
+def test_a_followed_face_in_the_corner_stays_inside_the_frame():
+    detector = FaceDetector()
+    detector._cascades = [CornerCascade()] * 4
+    for size in range(60, 600):
+        frame = np.zeros((size, size + 1), np.uint8)
+        width = max(24, size // 3)
+        known = Detection(Box(size + 1 - width, size - width, width, width), 0)
+        x, y, w, h = detector.search_near(frame, known).box
+        assert x + w <= size + 1 and y + h <= size and min(w, h) > 0
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (10, 400), (400, 10), (27, 27)])
 def test_tiny_frames_have_no_face(shape):
     assert FaceDetector(min_face=1.0).search_frame(np.zeros(shape, np.uint8)) == []

@@ -1,4 +1,4 @@
-from itertools import pairwise
+from itertools import pairwise, product
 
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import Detection
@@ -49,3 +49,12 @@ def test_the_box_of_a_face_at_rest_is_steadier_than_the_detections():
           for k, j in enumerate(jitter)]  # fmt: skip
     steps = [abs(b - a) for a, b in pairwise(xs[2:])]
     assert max(steps) < 6
+
+
+def test_a_smoothed_box_does_not_stick_out_of_the_frame():
+    for side, one, other in product((100, 101), range(50, 60), range(50, 60)):
+        tracker = FaceTracker()
+        for k, width in enumerate((one, other)):  # each in the lower right corner
+            x = side - width
+            box = tracker.update(seen((x, x, width, width)), k / 30)[0].box
+        assert box.x + box.w <= side and box.y + box.h <= side

@@ -222,11 +222,16 @@ class FaceDetector:
     def _region_around(
         self, grey: np.ndarray, box: Box, vicinity: _Vicinity
     ) -> tuple[np.ndarray, int, int, float]:
-        """Return the face's surroundings, scaled, with their origin in the frame and the scale."""
+        """Return the face's surroundings, scaled, with their origin in the frame and the scale.
+
+        They have at least one pixel, also where the box lies outside the frame.
+        """
         height, width = grey.shape
         pad = round(vicinity.pad * box.w)
-        left, top = max(0, box.x - pad), max(0, box.y - pad)
-        right, bottom = min(width, box.x + box.w + pad), min(height, box.y + box.h + pad)
+        left = min(max(0, box.x - pad), width - 1)
+        top = min(max(0, box.y - pad), height - 1)
+        right = max(left + 1, min(width, box.x + box.w + pad))
+        bottom = max(top + 1, min(height, box.y + box.h + pad))
         scale = min(1.0, vicinity.followed_px / max(1, box.w))
         return _resized(grey[top:bottom, left:right], scale), left, top, scale
 

@@ -23,6 +23,9 @@ from expression_ros.recognition.stillness import BLINK_S, StillFace, StillScene
 from expression_ros.recognition.tracking import FaceTracker, Track
 
 _LOOK_AROUND_S = 0.12  # between searches of the frame while nobody is in view
+_FRAME_S = 1 / 30  # taken to pass between two frames with one stamp
+_LEAST_S = 0.001  # passes from every frame to the next
+_LATEST_S = 1e12  # a stamp beyond it is no time in seconds; floats begin to lose milliseconds there
 _FINE, _COARSE = False, True
 
 
@@ -113,6 +116,10 @@ class _FaceMemory:
 class ExpressionRecognizer:
     """Reads a stream of frames. One thread at a time.
 
+    What is kept of the frames before is of one size of frame and of one run of time: another size,
+    and a stamp that goes back, start anew. So does an exception out of the reading of a frame:
+    wherever it came from, the next frame is read as the first one. Ids are never given twice.
+
     Args:
         detector: finds the faces.
         classifier: reads one face.
@@ -134,18 +141,21 @@ class ExpressionRecognizer:
         self._lost_turn = cycle(range(len(CASCADE_ORDER)))
         self._searcher: ThreadPoolExecutor | None = None
         self._newcomers: Future[list[Detection]] | None = None
+        self._tracker = FaceTracker()
+        self._shape: tuple[int, ...] = ()  # of the frames that all below is of
         self.reset()
 
     def reset(self) -> None:
-        """Forget all faces."""
-        self._tracker = FaceTracker()
+        """Forget all faces; those that come get ids that nobody had."""
+        self._tracker.forget()
         self._memories: dict[int, _FaceMemory] = {}
         self._selector = PrimaryFaceSelector()
         self._scene = StillScene()
         self._whole_frame_at: float | None = None  # the last thorough search
         self._looked_at: float | None = None  # the last search while nobody is known
         self._questions: deque[tuple[int, bool]] = deque()  # cascades to ask; fine or coarse
-        self._last_stamp: float | None = None
+        self._last_stamp: float | None = None  # of the frames' time, see _time_of
+        self._given_stamp: float | None = None
         self._newcomers = None
 
     def close(self) -> None:
@@ -159,15 +169,31 @@ class ExpressionRecognizer:
 
         Args:
             grey: (H, W) uint8.
-            stamp: when it was taken, in seconds; going back in time starts anew.
+            stamp: when it was taken, in seconds; going back in time starts anew. Frames with one
+                stamp are taken to be a thirtieth of a second apart.
 
         Raises:
-            ValueError: the frame is not a two-dimensional uint8 array with pixels in it.
+            ValueError: the frame is not a two-dimensional uint8 array with pixels in it, or the
+                stamp no time in seconds.
+            Exception: whatever detector and classifier raise, also for a search in the
+                background, once; the next frame can be read.
         """
         _check_grey(grey)
+        if not abs(stamp) < _LATEST_S:  # NaN, too
+            raise ValueError(f"a stamp must be a time in seconds, not {stamp!r}")
+        self._raise_from_background()
+        try:
+            return self._read(grey, stamp)
+        except BaseException:
+            self.reset()  # some of the state has moved on and some has not
+            raise
+
+    def _read(self, grey: np.ndarray, stamp: float) -> FrameReading:
         begin = time.perf_counter()
-        if self._last_stamp is not None and stamp < self._last_stamp:
-            self.reset()  # a bag that loops, a simulation that was reset: faces of another run
+        if grey.shape != self._shape:
+            self.reset()  # boxes, and how faces looked, are of frames of another size
+            self._shape = grey.shape
+        stamp = self._time_of(stamp)
         still = {
             track.id
             for track in self._tracker.tracks
@@ -187,6 +213,27 @@ class ExpressionRecognizer:
             {"detect": detected - begin, "classify": classified - detected},
             next((face for face in faces if face.id == primary), None),
         )
+
+    def _time_of(self, stamp: float) -> float:
+        """Return the frame's time: its stamp, but later than that of every frame before.
+
+        Where time stood still, no face would ever be looked for, read again or found to be gone.
+        """
+        if self._given_stamp is not None and stamp < self._given_stamp:
+            self.reset()  # a bag that loops, a simulation that was reset: faces of another run
+        given, self._given_stamp = self._given_stamp, stamp
+        if self._last_stamp is None:
+            return stamp
+        passed = _FRAME_S if stamp == given else _LEAST_S
+        return max(stamp, self._last_stamp + passed)
+
+    def _raise_from_background(self) -> None:
+        """Raise what a search in the background raised, and drop it; known faces stay known."""
+        if self._newcomers is not None and self._newcomers.done():
+            error = self._newcomers.exception()
+            if error is not None:
+                self._newcomers = None
+                raise error
 
     def read_still(self, grey: np.ndarray) -> FrameReading:
         """Read a single picture: every cascade is asked, nothing is smoothed, ids are 0.

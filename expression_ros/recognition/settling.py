@@ -32,7 +32,12 @@ class LabelSettler:
 
         Returns:
             The settled label (or ``unknown``) and the smoothed score of the leading label.
+
+        Raises:
+            ValueError: there are no scores, or one is not finite; it would stay in all later ones.
         """
+        if not scores or not math.isfinite(sum(scores.values())):
+            raise ValueError(f"scores must be finite numbers by label, not {dict(scores)}")
         self._smooth(scores, stamp)
         leader = max(self.scores, key=lambda label: self.scores[label])
         present = self.scores.get(self._winner, -math.inf)

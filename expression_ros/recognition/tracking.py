@@ -42,6 +42,10 @@ class FaceTracker:
         self.tracks: list[Track] = []
         self._next_id = 1
 
+    def forget(self) -> None:
+        """Forget all faces, but not which ids were given."""
+        self.tracks = []
+
     def update(self, detections: Sequence[Detection], stamp: float) -> list[Track]:
         """Take one frame's detections and return the tracks seen in it, oldest first.
 
@@ -94,4 +98,6 @@ def _blend(old: Box, new: Box) -> Box:
     """Return the smoothed box; one that moved far (a fast head) is taken as it is."""
     if overlap(old, new) < 0.5:
         return new
-    return Box(*(round(o + _BOX_SMOOTHING * (n - o)) for o, n in zip(old, new, strict=True)))
+    x, y, w, h = (round(o + _BOX_SMOOTHING * (n - o)) for o, n in zip(old, new, strict=True))
+    right, bottom = max(old.x + old.w, new.x + new.w), max(old.y + old.h, new.y + new.h)
+    return Box(x, y, min(w, right - x), min(h, bottom - y))  # rounded up twice, it would stick out
