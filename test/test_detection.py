@@ -106,11 +106,47 @@ def test_a_face_that_left_is_not_followed(astronaut):
     assert detector.search_near(np.full((512, 512), 127, np.uint8), known) is None
 
 
-def test_boxes_stay_inside_the_frame(astronaut):
-    grey = grey_of(astronaut)[60:, 150:]  # the face touches the corner
-    for detection in FaceDetector().search_frame(grey):
-        x, y, w, h = detection.box
-        assert x >= 0 and y >= 0 and x + w <= grey.shape[1] and y + h <= grey.shape[0]
+class WholeImage:
+    """Sees a face that fills whatever it is shown, up to the last pixel."""
+
+    def detectMultiScale(self, image, **settings):
+        height, width = image.shape
+        return np.array([(0, 0, width, height), (width // 2, height // 3, 99, 99)])
+
+
+def is_inside(box, shape):
+    x, y, w, h = box
+    return 0 <= x < x + w <= shape[1] and 0 <= y < y + h <= shape[0]
+
+
+@pytest.mark.parametrize("height", range(201, 216))
+def test_boxes_stay_inside_the_frame_whatever_is_rounded(height):
+    detector = FaceDetector("all", min_face=0.5)  # searched at a quarter of its size
+    detector._cascades = [WholeImage()] * 4
+    grey = np.zeros((height, 2 * height + 1), np.uint8)
+    found = detector.search_frame(grey) + detector.search_every_cascade(grey)
+    known = Detection(Box(height, height // 2, 90, 90), 0)  # with its surroundings beyond the edge
+    found += [detector.search_lost(grey, known, 1), detector.search_near(grey, known)]
+    assert len(found) >= 4
+    assert [one.box for one in found if not is_inside(one.box, grey.shape)] == []
+
+
+@pytest.mark.parametrize("known", [Box(100, 60, 60, 60), Box(100, 40, 144, 144)])
+@pytest.mark.parametrize("nearest_is_first", [True, False])
+def test_of_several_faces_near_a_known_one_the_nearest_is_taken(known, nearest_is_first):
+    scale = min(1.0, 72 / known.w)  # a known face is searched at 72 px at most
+    pad = round(0.15 * known.w)
+    shift = (pad + 6) * scale
+    side = known.w * scale
+    boxes = [(shift, shift, side, side), (0, 0, side, side)]
+    detector = scripted_detector("all", np.array(boxes if nearest_is_first else boxes[::-1], int))
+    found = detector.search_near(np.zeros((300, 400), np.uint8), Detection(known, 0))
+    assert found == Detection(Box(known.x + 6, known.y + 6, known.w, known.h), 0)
+
+
+def test_what_all_cascades_see_together_comes_largest_first():
+    detector = scripted_detector("all", [A], [B], [A], [B])
+    assert [d.box for d in detector.search_every_cascade(EMPTY)] == [Box(*B), Box(*A)]
 
 
 @pytest.mark.parametrize("box", [(600, 10, 90, 90), (10, 400, 90, 90), (700, 700, 90, 90),

@@ -44,6 +44,20 @@ def test_one_frame_of_somebody_close_by_changes_nothing():
     assert set(chosen(PrimaryFaceSelector(), frames)) == {1}
 
 
+def test_leads_that_were_interrupted_do_not_add_up():
+    close, further = [face(1), face(2, 300)], [face(1), face(2, 90)]
+    frames = [[face(1)], close, close, *[further] * 6, close, close]
+    assert set(chosen(PrimaryFaceSelector(), frames)) == {1}
+
+
+def test_a_lead_over_somebody_who_left_is_no_lead_over_who_followed():
+    first, rival, next_one = face(1), face(2, 160), face(3, 100)
+    frames = [[first], [first, rival], *[[next_one]] * 7, [next_one, rival], [next_one, rival]]
+    answers = chosen(PrimaryFaceSelector(), frames)
+    assert answers[:2] == [1, 1]
+    assert answers[-3:] == [3, 3, 3]
+
+
 def test_face_that_one_frame_misses_is_waited_for():
     frames = [[face(1, 120), face(2)], [face(2)], [face(2)], [face(1, 120), face(2)]]
     assert chosen(PrimaryFaceSelector(), frames) == [1, None, None, 1]

@@ -58,3 +58,25 @@ def test_a_smoothed_box_does_not_stick_out_of_the_frame():
             x = side - width
             box = tracker.update(seen((x, x, width, width)), k / 30)[0].box
         assert box.x + box.w <= side and box.y + box.h <= side
+
+
+def test_a_box_around_or_within_the_known_one_is_the_same_face():
+    inner, outer = (130, 130, 40, 40), (100, 100, 100, 100)  # they share 16 % of their area
+    for first, second in ((inner, outer), (outer, inner)):
+        tracker = FaceTracker()
+        known = tracker.update(seen(first), 0.0)[0].id
+        assert [track.id for track in tracker.update(seen(second), 0.1)] == [known]
+
+
+def test_a_small_box_across_the_edge_of_a_large_one_is_another_face():
+    tracker = FaceTracker()
+    known = tracker.update(seen((100, 100, 100, 100)), 0.0)[0].id
+    assert tracker.update(seen((175, 130, 40, 40)), 0.1)[0].id != known
+
+
+def test_the_face_that_overlaps_most_keeps_the_id():
+    tracker = FaceTracker()
+    known = tracker.update(seen((100, 100, 60, 60)), 0.0)[0].id
+    by_id = {t.id: t.detection.box.x for t in tracker.update(
+        seen((130, 100, 60, 60), (105, 100, 60, 60)), 0.1)}  # fmt: skip
+    assert by_id[known] == 105 and len(by_id) == 2

@@ -57,6 +57,18 @@ def test_weights_of_the_members_decide():
     assert prediction.label == "anger" and prediction.score == pytest.approx(0.6)
 
 
+def test_evidence_is_a_mean_in_which_only_the_proportion_of_the_weights_counts():
+    votes = ballot((ANGER, 1.0), (NEUTRAL, 2.0), other=4.0)
+    weights = np.array([3.0, 1.0])
+    expected = [-(3 * 1 + 16) / 8, -16 / 2, -(3 * 16 + 4) / 8]  # means of -d^2 / 2
+    calibration = VoteCalibration(0.4, 0.3)
+    scores = count_votes(votes, LABELS, weights, calibration).scores
+    for factor in (1.0, 0.1, 7.0):
+        assert evidence_of(votes, factor * weights) == pytest.approx(expected)
+        again = count_votes(votes, LABELS, factor * weights, calibration)
+        assert again.scores == pytest.approx(scores)
+
+
 def test_calibrated_scores_add_to_one_and_the_mode_has_the_largest():
     rng = np.random.default_rng(4)
     calibration = VoteCalibration(distance=0.4, share=0.3)
