@@ -69,7 +69,7 @@ soak: clips
 faults: clips
 	@$(PYTHON) tools/faults.py --clip $(CLIPS)/single_face.mp4
 
-# Breaks copies of the code and reports which faults the tests do not notice (a quarter of an hour);
+# Breaks copies of the code and reports which faults the tests do not notice (five minutes);
 # MUTATIONS="--only pipeline" for a part, "--generic FILE" for changes of any kind (CONTRIBUTING.md).
 MUTATIONS ?=
 mutations: clips

@@ -1,4 +1,4 @@
-"""When frames are searched, which faces are taken, and whose settings count: scripted, no pixels."""
+"""When frames are searched, which faces are taken, whose settings count: scripted, no pixels."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_leads_that_were_interrupted_do_not_add_up():
 
 def test_a_lead_over_somebody_who_left_is_no_lead_over_who_followed():
     first, rival, next_one = face(1), face(2, 160), face(3, 100)
-    frames = [[first], [first, rival], *[[next_one]] * 7, [next_one, rival], [next_one, rival]]
+    frames = [[first], [first, rival], *[[next_one]] * 5, [next_one, rival], [next_one, rival]]
     answers = chosen(PrimaryFaceSelector(), frames)
     assert answers[:2] == [1, 1]
     assert answers[-3:] == [3, 3, 3]
