@@ -273,6 +273,14 @@ def test_old_scores_say_nothing_about_a_new_label(age, intensity):
     assert mirror.tick(20.0 + age).intensity == pytest.approx(intensity)
 
 
+def test_scores_of_the_frame_before_say_nothing_about_a_label_of_this_one():
+    mirror = graded()
+    mirror.scores_received({"happiness": 0.4}, 0.0)
+    mirror.scores_received({"anger": 0.4}, 0.1)
+    mirror.label_received("happiness", 0.1)
+    assert mirror.tick(0.1).intensity == 1.0
+
+
 def test_robot_that_is_exchanged_shows_the_expression_as_strongly():
     mirror = graded()
     see(mirror, "happiness", 0.4, 0.0)

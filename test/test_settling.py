@@ -53,10 +53,11 @@ def test_smoothing_does_not_depend_on_the_frame_rate():
     assert slow.scores["happiness"] == pytest.approx(fast.scores["happiness"], abs=1e-9)
 
 
-def test_time_that_goes_back_starts_anew():
+@pytest.mark.parametrize("back_to", [1.0, 99.6, 99.999])
+def test_time_that_goes_back_starts_anew(back_to):
     settler = LabelSettler()
     settler.update(REST, 100.0)
-    assert settler.update(SMILE, 1.0) == ("happiness", 1.0)
+    assert settler.update(SMILE, back_to) == ("happiness", 1.0)
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.1, 0.5])

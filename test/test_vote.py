@@ -104,6 +104,17 @@ def test_class_that_no_member_knows_is_never_said():
     assert prediction.scores["happiness"] == pytest.approx(0.0, abs=1e-9)
 
 
+def test_evidence_of_a_class_that_nobody_knows_is_finite():
+    votes = ballot((ANGER, 1.0), (ANGER, 2.0))
+    votes.distances[:, HAPPINESS] = np.inf
+    assert evidence_of(votes, np.ones(2))[HAPPINESS] == -1e6
+
+
+def test_calibration_survives_being_written_and_read():
+    calibration = VoteCalibration(0.4, 0.3)
+    assert VoteCalibration.from_mapping(calibration.as_mapping()) == calibration
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"distance": 1.0}, {"distance": -1.0, "share": 0.0}, {"distance": "1", "share": 0.0},
