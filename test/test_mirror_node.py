@@ -27,6 +27,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from expression_ros.mirroring.robot_table import RobotTableError, available_robots, load_robot
 from expression_ros.mirroring.styles import StyleError
+from expression_ros.nodes import clock_watch
 from expression_ros.nodes.mirror import Mirror
 from expression_ros.nodes.parameters import ParameterError
 from expression_ros.vocabulary import EMOTIONS
@@ -468,9 +469,9 @@ def test_output_whose_messages_are_not_installed_is_refused(ros, monkeypatch):
 # Time
 
 
-def test_mirror_follows_simulated_time_and_survives_its_restart(ros):
+def test_the_mirror_holds_and_lets_go_whatever_a_simulated_clock_does(ros):
     clock = ros.node.create_publisher(Clock, "/clock", 10)
-    bench = Bench(ros, use_sim_time=True, neutral_after=5.0)
+    bench = Bench(ros, use_sim_time=True, neutral_after=0.5, min_hold=0.1)
     assert bench.mirror.get_clock().clock_type == ClockType.ROS_TIME
     wait_until(lambda: clock.get_subscription_count(), "the mirror on /clock")
 
@@ -484,16 +485,28 @@ def test_mirror_follows_simulated_time_and_survives_its_restart(ros):
         wait_until(told, f"the mirror's clock at {second} s")
 
     at(100)
+    for second, label, word in ((100, "happiness", "smile"), (3, "anger", "angry")):
+        bench.say(label)
+        bench.wait_for(word)
+        at(second)  # it stands still, and then it goes back
+        bench.wait_for("neutral")
     bench.say("happiness")
     bench.wait_for("smile")
-    at(104)
-    at(106)
-    bench.wait_for("neutral")
-    at(3)  # the simulation starts again
+    bench.set("neutral_after", 60.0)
+    at(7200)  # a jump ahead is no silence
     bench.say("anger")
     bench.wait_for("angry")
-    at(9)
+
+
+def test_a_simulated_clock_that_nobody_publishes_is_told_and_stops_nothing(ros, monkeypatch):
+    monkeypatch.setattr(clock_watch, "_PATIENCE_S", 0.3)
+    bench = Bench(ros, use_sim_time=True, neutral_after=0.5)
+    bench.say("happiness")
+    bench.wait_for("smile")
     bench.wait_for("neutral")
+    status = bench.wait_for_status(lambda s, _: "no /clock comes" in s.message, "the clock")
+    assert status.level == DiagnosticStatus.WARN and "set use_sim_time to false" in status.message
+    assert values_of(status)["clock"] == "simulated, stands still"
 
 
 # The end

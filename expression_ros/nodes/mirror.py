@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -88,8 +89,7 @@ class Mirror(Node):
             Float32MultiArray, SCORES_TOPIC, self._take_scores, QoSProfile(depth=10)
         )
         self.create_subscription(String, LABEL_TOPIC, self._take_label, QoSProfile(depth=10))
-        # Timers of real time: a simulated clock may stand still or go back, and neither may keep
-        # the node from hearing its parameters. What is timed is timed by the node's clock.
+        # Timers of real time, as in _now: a simulated clock may stand still or go back.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._own_timers = [
             self.create_timer(_TICK_S, self._update, clock=steady),
@@ -110,7 +110,11 @@ class Mirror(Node):
             self._leave()
 
     def _now(self) -> float:
-        return self.get_clock().now().nanoseconds * 1e-9
+        """Return the time by which labels are held and let go, and joints and lights moved, in s.
+
+        A simulated clock may stand still, and would leave the robot smiling at nobody.
+        """
+        return time.monotonic()
 
     # Labels in, expressions out
 

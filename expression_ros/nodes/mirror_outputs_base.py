@@ -22,7 +22,7 @@ class OutputError(ValueError):
 
 
 class RobotOutput(ABC):
-    """One output of a robot. Times are seconds of the node's clock.
+    """One output of a robot. Times are seconds of a clock that neither stands still nor goes back.
 
     Args:
         node: which publishes or calls.

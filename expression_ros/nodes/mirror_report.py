@@ -10,6 +10,7 @@ from rclpy.node import Node
 
 from expression_ros.mirroring.behaviour import Command, MirrorBehaviour
 from expression_ros.mirroring.robot_table import Robot
+from expression_ros.nodes.clock_watch import ClockWatch
 from expression_ros.nodes.diagnostics import (
     OK,
     WARN,
@@ -38,6 +39,7 @@ class MirrorReport:
         self._limits = limits
         self._labels = label_topic
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._clock = ClockWatch(node)
         self._command: Command | None = None
         self._commanded_at = 0.0
         self._unknown_word = ""  # the last new one, as a sentence
@@ -96,6 +98,7 @@ class MirrorReport:
             "unknown words": sum(behaviour.unknown_words.values()),
             "scores that could not be read": behaviour.bad_scores + bad_scores,
             f"publishers on {self._labels}": publishers,
+            "clock": self._clock.value,
         }
         for output in (expression, *outputs):
             values.update(output.report)
@@ -113,6 +116,7 @@ class MirrorReport:
         recent = now - self._unknown_at < limits["unknown_word_warn"]
         alone = now - self._publisher_seen if behaviour.enabled else 0.0
         findings = [
+            self._clock.look(),
             (WARN if recent else OK, self._unknown_word),
             (
                 level_above(alone, limits["publisher_gone_warn"], limits["publisher_gone_error"]),

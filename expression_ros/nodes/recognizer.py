@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from expression_ros.nodes.clock_watch import ClockWatch
 from expression_ros.nodes.diagnostics import OK, publish_statuses
 from expression_ros.nodes.hri_outputs import HriOutputs, hri_available
 from expression_ros.nodes.image_conversion import ImageError, bgr_from_message, grey_from_message
@@ -24,6 +25,7 @@ from expression_ros.nodes.recognizer_statistics import RecognizerStatistics
 from expression_ros.nodes.running import run_node
 from expression_ros.personal.chosen_classifier import chosen_classifier
 from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.frame_time import FrameTime
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 
 _LOG_PERIOD_S = 5.0
@@ -48,7 +50,9 @@ class Recognizer(LifecycleNode):
         self._outputs: RecognizerOutputs | None = None
         self._hri: HriOutputs | None = None
         self._input: ImageInput | None = None
-        self._worker: LatestWorker | None = None
+        self._worker: LatestWorker[tuple[Any, float]] | None = None
+        self._frame_time = FrameTime()
+        self._clock_watch = ClockWatch(self)
         self._statistics = RecognizerStatistics(time.monotonic())
         self._problem = ""  # why the last configure failed
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -95,6 +99,7 @@ class Recognizer(LifecycleNode):
         assert self._pipeline is not None
         result = super().on_activate(state)  # publishers first, so that no frame is lost
         self._pipeline.reset()
+        self._frame_time = FrameTime()
         if self._hri is not None:
             self._hri.start()
         self._statistics = RecognizerStatistics(time.monotonic())
@@ -166,12 +171,14 @@ class Recognizer(LifecycleNode):
     # Frames
 
     def _received(self, message: Any) -> None:
-        self._statistics.image_received(time.monotonic())
+        arrival = time.monotonic()
+        self._statistics.image_received(arrival)
         if self._worker is not None:
-            self._worker.offer(message)
+            self._worker.offer((message, arrival))
 
-    def _read(self, message: Any) -> None:
+    def _read(self, received: tuple[Any, float]) -> None:
         """Read one image and publish what is in it; runs in the worker's thread."""
+        message, arrival = received
         pipeline, outputs, hri = self._pipeline, self._outputs, self._hri
         if pipeline is None or outputs is None:
             return  # a transition has just freed them
@@ -186,11 +193,13 @@ class Recognizer(LifecycleNode):
             )
             return
         converted = time.perf_counter() - begin
-        stamp = self._seconds_of(message)
+        stamp = self._time_of(message, arrival)
+        if self._frame_time.restarted:
+            pipeline.reset()  # a bag that loops, a simulation that was reset: other faces
         reading = pipeline.read(grey, stamp)
         outputs.publish(reading, message.header)
         reading.stage_s["convert"] = converted
-        self._statistics.frame_read(reading, self._age(message))
+        self._statistics.frame_read(reading, *self._latency(message, arrival))
         bgr = cache(lambda: bgr_from_message(message))
         if hri is not None:
             privacy = self.parameters["overlay_privacy"]
@@ -218,31 +227,49 @@ class Recognizer(LifecycleNode):
         for name in _RUN_TIME_SETTINGS:
             setattr(pipeline.settings, name, self.parameters[name])
 
-    def _seconds_of(self, message: Any) -> float:
-        """Return when the image was taken; when it came, for drivers that do not stamp."""
-        stamp = message.header.stamp
-        if stamp.sec or stamp.nanosec:
-            return stamp.sec + 1e-9 * stamp.nanosec
-        return 1e-9 * self.get_clock().now().nanoseconds
+    def _time_of(self, message: Any, arrival: float) -> float:
+        """Return the time that counts for an image, in seconds that only move ahead."""
+        seconds = self._frame_time.seconds(_stamp_of(message), arrival)
+        self._statistics.stamps_ignored = self._frame_time.reason
+        return seconds
 
-    def _age(self, message: Any) -> float:
-        return max(0.0, 1e-9 * self.get_clock().now().nanoseconds - self._seconds_of(message))
+    def _latency(self, message: Any, arrival: float) -> tuple[float, float]:
+        """Return the seconds since the image was taken, and by how many its stamp lies ahead.
+
+        Where stamp or clock are of no use, they are the seconds since it came.
+        """
+        since_arrival = time.monotonic() - arrival
+        now = self.get_clock().now().nanoseconds
+        if not now or not self._frame_time.trusted or not self._clock_watch.runs:
+            return since_arrival, 0.0
+        age = 1e-9 * now - _stamp_of(message)
+        return (age, 0.0) if age >= 0 else (since_arrival, -age)
 
     # Diagnostics
 
     def _publish_diagnostics(self) -> None:
         now = time.monotonic()
+        clock = self._clock_watch.look()
         limits = self.parameters
         statuses = [model_status(self, self._problem, self._model, limits)]
         if self._input is not None and self._worker is not None:
             counts, dropped = self._statistics, self._worker.dropped
-            source = counts.input_status(self, self._input, dropped, now, limits)
+            values = {"clock": self._clock_watch.value}
+            source = counts.input_status(
+                self, self._input, dropped, now, limits, clock=clock, values=values
+            )
             if self._hri is not None and now - counts.last_image > limits["image_timeout"]:
                 self._hri.nobody()
             if source.level != OK:
                 self.get_logger().warning(source.message, throttle_duration_sec=_LOG_PERIOD_S)
             statuses += [source, counts.recognition_status(self, dropped, now, limits)]
         publish_statuses(self, self._diagnostics, statuses)
+
+
+def _stamp_of(message: Any) -> float:
+    """Return when an image says that it was taken, in seconds; 0 where it does not say."""
+    stamp = message.header.stamp
+    return stamp.sec + 1e-9 * stamp.nanosec
 
 
 def main(args: list[str] | None = None) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rclpy.node import Node
 
 from expression_ros.nodes.diagnostics import (
     OK,
+    WARN,
     Rate,
     RecentShare,
     Window,
@@ -19,12 +22,19 @@ from expression_ros.nodes.diagnostics import (
 )
 from expression_ros.nodes.image_input import ImageInput
 from expression_ros.nodes.parameters import NodeParameters
+from expression_ros.recognition.frame_time import GOES_BACK, JUMPS
 from expression_ros.recognition.pipeline import FrameReading
 from expression_ros.vocabulary import UNKNOWN
 
 _RATE_LOOKS = 3  # seconds in a row that have to be slow: one is short of an image now and then
 _FEWEST_FACES = 20  # of which a share of unknown ones says something
 _OTHER_CLOCK_S = 60.0  # no image is under way for so long: its stamp is of another clock
+_AHEAD_S = 1.0  # by which another computer's clock may be ahead
+_STAMP_REMEDY = "let the camera's driver stamp each image with the time it was taken"
+_STAMP_REMEDIES = dict.fromkeys(
+    (GOES_BACK, JUMPS),
+    "see to it that one camera alone publishes the topic, with a clock that is not set meanwhile",
+)
 
 
 class RecognizerStatistics:
@@ -41,6 +51,8 @@ class RecognizerStatistics:
         self.refused: Counter[str] = Counter()
         self.last_refusal = ""
         self.last_image = now
+        self.stamps_ignored = ""  # why, see FrameTime.reason
+        self._ahead_s = 0.0
         self._faces = 0
         self._faces_read = 0
         self._unknown = 0
@@ -64,9 +76,19 @@ class RecognizerStatistics:
         self.refused[reason] += 1
         self.last_refusal = text
 
-    def frame_read(self, reading: FrameReading, latency_s: float) -> None:
-        """Take one processed frame; latency from the image's stamp to its publication."""
+    def frame_read(
+        self, reading: FrameReading, latency_s: float, stamped_ahead_s: float = 0.0
+    ) -> None:
+        """Take one processed frame.
+
+        Args:
+            reading: what was read.
+            latency_s: from the image's stamp to its publication, or from its arrival where the
+                stamp is of no use.
+            stamped_ahead_s: by how much the stamp is later than the time of its arrival.
+        """
         self.processed += 1
+        self._ahead_s = stamped_ahead_s
         self._faces = len(reading.faces)
         self._faces_read += len(reading.faces)
         self._label = reading.primary.label if reading.primary else ""
@@ -76,14 +98,32 @@ class RecognizerStatistics:
             self._stage_ms.setdefault(stage, Window()).add(1000 * seconds)
 
     def input_status(
-        self, node: Node, source: ImageInput, dropped: int, now: float, limits: NodeParameters
+        self,
+        node: Node,
+        source: ImageInput,
+        dropped: int,
+        now: float,
+        limits: NodeParameters,
+        *,
+        clock: tuple[bytes, str] = (OK, ""),
+        values: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:
-        """Return the status of the input: does it come, how fast, is it readable."""
+        """Return the status of the input: does it come, how fast, is it readable, when was it.
+
+        Args:
+            node: the recognizer.
+            source: of the images.
+            dropped: images that were not read.
+            now: in seconds of the clock that the images' arrival was taken by.
+            limits: the thresholds.
+            clock: level and sentence about the node's clock.
+            values: further ones to show.
+        """
         rate = self._receive_rate.update(self.received, now)
         silent = now - self.last_image
         refused = sum(self.refused.values())
-        level, text = self._judged_input(source, rate, silent, refused, limits)
-        values = {
+        level, text = self._judged_input(source, rate, silent, refused, limits, clock)
+        shown = {
             "topic": source.topic,
             "reliability": source.reliability.name.lower().replace("_", " "),
             "publishers": ", ".join(source.publishers()) or "none",
@@ -92,18 +132,26 @@ class RecognizerStatistics:
             "images refused": refused,
             "rate (Hz)": f"{rate:.1f}",
             "age of the last image (s)": f"{silent:.2f}",
+            "stamps": f"ignored: {self.stamps_ignored}" if self.stamps_ignored else "trusted",
+            **values,
         }
-        values |= {f"refused: {reason}": count for reason, count in list(self.refused.items())}
-        return status(node, "input", level, text, values)
+        shown |= {f"refused: {reason}": count for reason, count in list(self.refused.items())}
+        return status(node, "input", level, text, shown)
 
     def _judged_input(
-        self, source: ImageInput, rate: float, silent: float, refused: int, limits: NodeParameters
+        self,
+        source: ImageInput,
+        rate: float,
+        silent: float,
+        refused: int,
+        limits: NodeParameters,
+        clock: tuple[bytes, str],
     ) -> tuple[bytes, str]:
         self._receive_rates.append(rate)
         refused_share = self._refused_share.update(refused, self.received)
         silence = level_above(silent, limits["image_timeout"], limits["image_timeout_error"])
         if silence != OK:  # then the rest follows from it
-            return silence, source.explain_silence(silent)
+            return summary([(silence, source.explain_silence(silent)), clock], "")
         fastest = max(self._receive_rates)
         slow = OK
         if len(self._receive_rates) == _RATE_LOOKS and fastest > 0:  # else it is a silence
@@ -118,8 +166,25 @@ class RecognizerStatistics:
                 f"{fastest:.1f} images/s on {source.topic} are few: give the camera more light, a "
                 "higher rate or a better network, or lower image_rate_warn",
             ),
+            *self._judged_time(source.topic),
+            clock,
         ]
         return summary(findings, f"{rate:.1f} images/s on {source.topic}")
+
+    def _judged_time(self, topic: str) -> list[tuple[bytes, str]]:
+        reason, ahead = self.stamps_ignored, self._ahead_s
+        return [
+            (
+                WARN if reason else OK,
+                f"the stamps on {topic} {reason} and are ignored, the time of arrival counts: "
+                f"{_STAMP_REMEDIES.get(reason, _STAMP_REMEDY)}",
+            ),
+            (
+                WARN if ahead > _AHEAD_S else OK,
+                f"images are stamped {ahead:.0f} s ahead of this node's clock: synchronise the "
+                "computers, or set use_sim_time where a bag is played with --clock",
+            ),
+        ]
 
     def recognition_status(
         self, node: Node, dropped: int, now: float, limits: NodeParameters

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -19,7 +21,10 @@ from expression_ros.nodes.running import run_node
 
 
 class RobotFace(Node):
-    """Draws only while somebody watches; the movement goes on by the node's clock regardless."""
+    """Draws only while somebody watches; the movement goes on regardless.
+
+    It does so in real time, also where the node's clock is a simulated one and stands still.
+    """
 
     def __init__(self, **kwargs: Any):
         super().__init__("robot_face", **kwargs)
@@ -33,7 +38,8 @@ class RobotFace(Node):
             Image, "robot_face/image", QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
         )
         self.create_subscription(String, "robot_expression", self._show, latched)
-        self.create_timer(1.0 / self.parameters["frame_rate"], self._draw)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0 / self.parameters["frame_rate"], self._draw, clock=steady)
 
     def _show(self, message: String) -> None:
         try:
@@ -53,7 +59,7 @@ class RobotFace(Node):
         publish(self, self._publisher, message)
 
     def _now(self) -> float:
-        return 1e-9 * self.get_clock().now().nanoseconds
+        return time.monotonic()
 
 
 def main(args: list[str] | None = None) -> int:
