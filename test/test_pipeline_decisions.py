@@ -22,6 +22,7 @@ class ScriptedDetector:
 
     def __init__(self, *boxes, selection="all"):
         self.selection = selection
+        self.frames_searched = 0
         self.see(*boxes)
 
     def see(self, *boxes, cascade=None):
@@ -29,12 +30,16 @@ class ScriptedDetector:
 
     def search_frame(self, grey, cascades=range(4), coarse=False, known=()):
         cascades = list(cascades)
+        self.frames_searched += 1
         if self.cascade is not None and self.cascade not in cascades:
             return []
         new = [box for box in self.boxes if all(overlap(box, k) < 0.4 for k in known)]
         if self.selection == "single" and len(new) != 1:
             return []
         return [Detection(box, cascades[0]) for box in new]
+
+    def search_every_cascade(self, grey):
+        return [Detection(box, 0) for box in self.boxes]
 
     def search_near(self, grey, known):
         near = [box for box in self.boxes if overlap(box, known.box) > 0.2]
@@ -121,6 +126,23 @@ def test_who_comes_while_somebody_is_known_counts_unless_one_face_is_asked_for(s
     detector.see(SMALL, LARGE)
     seen = [len(frames.boxes(k / 10)) for k in range(1, 20)]
     assert max(seen) == seen[-1] == faces
+
+
+def test_an_empty_room_in_which_something_moves_is_searched_eight_times_a_second():
+    detector = ScriptedDetector()
+    frames = stream(detector, redetect_interval=NEVER)
+    for k in range(120):
+        assert frames.boxes(k / 60) == []
+    assert 13 <= detector.frames_searched <= 17
+
+
+def test_the_primary_face_of_a_picture_is_the_first_of_the_largest_first():
+    recognizer = ExpressionRecognizer(ScriptedDetector(LARGE, FAR, SMALL), ScriptedClassifier())
+    reading = recognizer.read_still(np.zeros((240, 320), np.uint8))
+    assert [face.box for face in reading.faces] == [LARGE, FAR, SMALL]
+    assert reading.primary == reading.faces[0]
+    with pytest.raises(ValueError, match="must be a"):
+        recognizer.read_still(np.zeros((240, 320, 3), np.uint8))
 
 
 class SlowTwin(ScriptedDetector):
