@@ -371,6 +371,29 @@ def test_a_face_outside_a_smaller_frame_does_not_end_the_reading(faults):
     assert reading.faces[0].id != first.faces[0].id
 
 
+@pytest.mark.parametrize("before", ["an exception", "time goes back"])
+def test_another_size_counts_also_right_after_another_new_beginning(faults, before):
+    recognizer = ExpressionRecognizer(FaceDetector(), Calm(), RecognitionSettings())
+    recognizer.read(frame(320, 240, "face"), 5.0)
+    if before == "an exception":
+        faults.armed = "FaceTracker.update"
+        with pytest.raises(InjectedError):
+            recognizer.read(frame(320, 240, "face"), 5.1)
+        faults.armed = ""
+    sooner = recognizer.read(frame(320, 240, "face"), 1.0).faces[0].id
+    assert recognizer.read(frame(322, 240, "face"), 1.1).faces[0].id != sooner
+
+
+def test_frames_of_ever_other_sizes_cost_one_search_each(faults):
+    detector = FaceDetector()
+    recognizer = ExpressionRecognizer(detector, Calm(), RecognitionSettings())
+    recognizer.read(frame(320, 240), 0.0)
+    for k in range(1, 20):
+        before = detector.searches
+        recognizer.read(frame(320, 240 + k), k / RATE)
+        assert detector.searches - before <= 1
+
+
 def test_ids_are_not_given_again_after_a_reset(faults):
     recognizer = ExpressionRecognizer(FaceDetector(), Calm())
     ids = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -142,7 +143,6 @@ class ExpressionRecognizer:
         self._searcher: ThreadPoolExecutor | None = None
         self._newcomers: Future[list[Detection]] | None = None
         self._tracker = FaceTracker()
-        self._shape: tuple[int, ...] = ()  # of the frames that all below is of
         self.reset()
 
     def reset(self) -> None:
@@ -156,6 +156,7 @@ class ExpressionRecognizer:
         self._questions: deque[tuple[int, bool]] = deque()  # cascades to ask; fine or coarse
         self._last_stamp: float | None = None  # of the frames' time, see _time_of
         self._given_stamp: float | None = None
+        self._shape: tuple[int, ...] = ()  # of the frames that all this is of
         self._newcomers = None
 
     def close(self) -> None:
@@ -185,15 +186,15 @@ class ExpressionRecognizer:
         try:
             return self._read(grey, stamp)
         except BaseException:
-            self.reset()  # some of the state has moved on and some has not
+            self._begin_anew()  # some of the state has moved on and some has not
             raise
 
     def _read(self, grey: np.ndarray, stamp: float) -> FrameReading:
         begin = time.perf_counter()
-        if grey.shape != self._shape:
-            self.reset()  # boxes, and how faces looked, are of frames of another size
-            self._shape = grey.shape
+        if self._shape and grey.shape != self._shape:
+            self._begin_anew()  # boxes, and how faces looked, are of frames of another size
         stamp = self._time_of(stamp)
+        self._shape = grey.shape
         still = {
             track.id
             for track in self._tracker.tracks
@@ -214,13 +215,21 @@ class ExpressionRecognizer:
             next((face for face in faces if face.id == primary), None),
         )
 
+    def _begin_anew(self) -> None:
+        """Forget all faces in mid-stream: the next frames ask one cascade each.
+
+        Where every frame has another size, or fails, none of them is to cost a quick start.
+        """
+        self.reset()
+        self._looked_at = -math.inf
+
     def _time_of(self, stamp: float) -> float:
         """Return the frame's time: its stamp, but later than that of every frame before.
 
         Where time stood still, no face would ever be looked for, read again or found to be gone.
         """
         if self._given_stamp is not None and stamp < self._given_stamp:
-            self.reset()  # a bag that loops, a simulation that was reset: faces of another run
+            self._begin_anew()  # a bag that loops, a simulation that was reset: other faces
         given, self._given_stamp = self._given_stamp, stamp
         if self._last_stamp is None:
             return stamp
