@@ -21,7 +21,7 @@ unexport COLCON_PREFIX_PATH ROS_DISTRO ROS_VERSION ROS_PYTHON_VERSION RMW_IMPLEM
 unexport ROS_LOCALHOST_ONLY FASTRTPS_DEFAULT_PROFILES_FILE
 export FASTDDS_DEFAULT_PROFILES_FILE := $(CURDIR)/config/fastdds_large_images.xml
 
-.PHONY: help demo test bench soak faults lint models environment clips clean
+.PHONY: help demo test bench soak faults mutations lint models environment clips clean
 
 help:
 	@sed -n '1,4s/^# //p' Makefile
@@ -68,6 +68,13 @@ soak: clips
 # Kills, floods and misleads the nodes; writes what is seen into docs/reliability.md (two minutes).
 faults: clips
 	@$(PYTHON) tools/faults.py --clip $(CLIPS)/single_face.mp4
+
+# Breaks copies of the code and reports which faults the tests do not notice (five minutes);
+# MUTATIONS="--only pipeline" for a part, "--generic FILE" for changes of any kind (CONTRIBUTING.md).
+MUTATIONS ?=
+mutations: clips
+	@$(PYTHON) tools/build_test_interfaces.py .cache/interfaces || true
+	@$(PYTHON) tools/mutate.py $(MUTATIONS)
 
 lint: environment
 	@$(PYTHON) -m ruff check .

@@ -74,6 +74,24 @@ def test_an_odd_face_is_read_right_after_calibration(ensemble, vote):
     assert sum(count for _, _, count in result.by_label.values()) == 30
 
 
+@pytest.mark.parametrize(("count", "strength"), [(4, 3.0), (10, 10.0), (10, 0.5)])
+def test_a_mean_moves_the_less_the_fewer_faces_there_are(ensemble, vote, count, strength):
+    vectors, labels, _ = person_of(ensemble, odd_face(ensemble), count)
+    projected = vote.project(vectors)
+    still, gone, between = (
+        vote.moved_means(projected, labels, value) for value in (1e12, 1e-12, strength)
+    )
+    share = count / (count + strength)
+    neutral = vote.labels.index("neutral")
+    for member, faces in enumerate(projected):
+        own = faces[:count].mean(axis=0)  # neutral comes first
+        assert gone[member][neutral] == pytest.approx(own)
+        assert not np.allclose(still[member][neutral], own)
+        assert between[member] == pytest.approx(
+            still[member] + share * (gone[member] - still[member])
+        )
+
+
 def test_what_the_person_has_not_shown_moves_along(ensemble, vote):
     shift = odd_face(ensemble)
     vectors, labels, _ = person_of(ensemble, shift)

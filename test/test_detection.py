@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from videos import frames
 
+from expression_ros.recognition import detection
 from expression_ros.recognition.boxes import Box, covers, overlap, without_overlaps
 from expression_ros.recognition.cascades import CASCADE_ORDER, CascadeError, load_cascade
 from expression_ros.recognition.detection import Detection, FaceDetector
@@ -22,10 +23,17 @@ class ScriptedCascade:
         return np.array(self.boxes)
 
 
-def scripted_detector(selection, *answers):
-    detector = FaceDetector(selection, min_face=0.14)  # 28 of 200 rows: searched at full size
-    detector._cascades = [ScriptedCascade(boxes) for boxes in answers]
+def detector_with(cascades, selection="all", min_face=0.14):
+    with pytest.MonkeyPatch.context() as patch:  # the real ones take long to load
+        patch.setattr(detection, "load_cascade", lambda name: None)
+        detector = FaceDetector(selection, min_face)
+    detector._cascades = cascades
     return detector
+
+
+def scripted_detector(selection, *answers):
+    # With min_face 0.14, 28 of 200 rows, the frame is searched at its full size.
+    return detector_with([ScriptedCascade(boxes) for boxes in answers], selection)
 
 
 A, B = (10, 10, 60, 60), (120, 10, 70, 70)
@@ -106,11 +114,62 @@ def test_a_face_that_left_is_not_followed(astronaut):
     assert detector.search_near(np.full((512, 512), 127, np.uint8), known) is None
 
 
-def test_boxes_stay_inside_the_frame(astronaut):
-    grey = grey_of(astronaut)[60:, 150:]  # the face touches the corner
-    for detection in FaceDetector().search_frame(grey):
-        x, y, w, h = detection.box
-        assert x >= 0 and y >= 0 and x + w <= grey.shape[1] and y + h <= grey.shape[0]
+@pytest.mark.parametrize("min_face", [0.05, 0.14, 0.4, 1.0])
+def test_a_frame_is_searched_at_the_size_at_which_the_smallest_face_is_just_seen(min_face):
+    asked = []
+
+    class Asked:
+        def detectMultiScale(self, image, **settings):
+            asked.append((image.shape[0], settings["minSize"][0]))
+            return np.zeros((0, 4), int)
+
+    detector = detector_with([Asked()] * 4, min_face=min_face)
+    detector.search_frame(EMPTY)
+    height, smallest = asked[0]
+    assert smallest == pytest.approx(max(28, min_face * 200) if height == 200 else 28, abs=1)
+    assert height == pytest.approx(min(200, 28 / min_face), abs=1)
+
+
+class WholeImage:
+    """Sees a face that fills whatever it is shown, up to the last pixel."""
+
+    def detectMultiScale(self, image, **settings):
+        height, width = image.shape
+        return np.array([(0, 0, width, height), (width // 2, height // 3, 99, 99)])
+
+
+def is_inside(box, shape):
+    x, y, w, h = box
+    return 0 <= x < x + w <= shape[1] and 0 <= y < y + h <= shape[0]
+
+
+@pytest.mark.parametrize("height", range(201, 216))
+def test_boxes_stay_inside_the_frame_whatever_is_rounded(height):
+    detector = detector_with([WholeImage()] * 4, min_face=0.5)  # at a quarter of its size
+    grey = np.zeros((height, 2 * height + 1), np.uint8)
+    found = detector.search_frame(grey) + detector.search_every_cascade(grey)
+    known = Detection(Box(height, height // 2, 90, 90), 0)  # with its surroundings beyond the edge
+    found += [detector.search_lost(grey, known, 1), detector.search_near(grey, known)]
+    assert len(found) >= 4
+    assert [one.box for one in found if not is_inside(one.box, grey.shape)] == []
+
+
+@pytest.mark.parametrize("known", [Box(100, 60, 60, 60), Box(100, 40, 144, 144)])
+@pytest.mark.parametrize("aside", [(-21, 0), (0, -21), (15, 0), (0, 15), (-21, -21)])
+@pytest.mark.parametrize("nearest_is_first", [True, False])
+def test_of_several_faces_near_a_known_one_the_nearest_is_taken(known, aside, nearest_is_first):
+    scale = min(1.0, 72 / known.w)  # a known face is searched at 72 px at most
+    begin = round(0.15 * known.w) + 6  # of the nearer face in what is searched, before scaling
+    corners = [(begin, begin), (begin + aside[0], begin + aside[1])]
+    boxes = [[round(scale * v) for v in (*corner, known.w, known.h)] for corner in corners]
+    detector = scripted_detector("all", boxes if nearest_is_first else boxes[::-1])
+    found = detector.search_near(np.zeros((300, 400), np.uint8), Detection(known, 0))
+    assert found == Detection(Box(known.x + 6, known.y + 6, known.w, known.h), 0)
+
+
+def test_what_all_cascades_see_together_comes_largest_first():
+    detector = scripted_detector("all", [A], [B], [A], [B])
+    assert [d.box for d in detector.search_every_cascade(EMPTY)] == [Box(*B), Box(*A)]
 
 
 @pytest.mark.parametrize("box", [(600, 10, 90, 90), (10, 400, 90, 90), (700, 700, 90, 90),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from expression_ros.recognition import face_preparation
 from expression_ros.recognition.face_preparation import (
     FaceError,
     FacePreparation,
     prepare_crop,
     prepare_face,
+    tilt_of_eyes,
 )
 
 
@@ -85,6 +89,34 @@ def test_levelling_turns_a_tilted_face_upright(portrait):
         return float(np.abs(face - upright).mean())
 
     assert difference(True) < 0.6 * difference(False)
+
+
+def eyes(left, right, side=20):
+    """Return an eye cascade that sees eyes with these centres in the face, which is 96 px wide."""
+    boxes = np.array([(x - side // 2, y - side // 2, side, side) for x, y in (*left, *right)])
+    return SimpleNamespace(detectMultiScale=lambda image, *args, **settings: boxes)
+
+
+@pytest.mark.parametrize(("left", "right", "tilt"), [
+    ([(28, 36)], [(68, 36)], 0.0),
+    ([(28, 29)], [(68, 43)], 19.29),
+    ([(28, 43)], [(68, 29)], -19.29),
+    ([(28, 25)], [(68, 47)], 28.81),
+    ([(28, 24)], [(68, 49)], 0.0),  # 32 degrees: no face that a frontal cascade finds
+    ([(28, 49)], [(68, 24)], 0.0),
+    ([(36, 33)], [(60, 39)], 0.0),  # too near to each other,
+    ([(14, 33)], [(80, 39)], 0.0),  # too far apart,
+    ([(28, 14)], [(68, 22)], 0.0),  # eyebrows,
+    ([(28, 50)], [(68, 58)], 0.0),  # nostrils,
+    ([(28, 29)], [], 0.0),  # and what is no pair
+    ([(28, 29), (20, 40)], [(68, 43)], 0.0),
+    ([(28, 29)], [(68, 43), (76, 20)], 0.0),
+])  # fmt: skip
+def test_eyes_tell_the_tilt_only_where_they_are_where_eyes_can_be(monkeypatch, left, right, tilt):
+    cascade = eyes(left, right)
+    monkeypatch.setattr(face_preparation, "_eye_cascade", lambda: cascade)
+    grey = np.zeros((200, 200), np.uint8)
+    assert tilt_of_eyes(grey, (50, 50, 96, 96)) == pytest.approx(tilt, abs=0.01)
 
 
 def test_levelling_leaves_a_picture_without_eyes_alone(frame):

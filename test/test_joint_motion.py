@@ -183,6 +183,7 @@ def test_finished_only_at_rest():
 
 def test_approach_is_slow_enough_from_any_corner_of_the_limits():
     (point,) = head_motion().approach("smile", 0.0)
+    assert point.positions == at("smile")
     for corner in itertools.product(*[(j.minimum, j.maximum) for j in HEAD.joints]):
         controller = Controller(corner)
         controller.follow([point], 0.0)

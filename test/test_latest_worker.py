@@ -49,9 +49,47 @@ def test_an_exception_is_reported_and_the_next_item_read():
     assert failures == ["no such face"]
 
 
+def stopped(worker):
+    """Stop a worker in a thread and return that thread."""
+    thread = threading.Thread(target=worker.stop, daemon=True)
+    thread.start()
+    return thread
+
+
 def test_nothing_is_worked_on_after_stop():
-    seen = []
-    worker = LatestWorker(seen.append, failed=lambda error: None)
-    worker.stop()
+    seen, done = [], threading.Event()
+
+    def work(item):
+        seen.append(item)
+        worker.offer(item + 1)  # waits when the work is told to stop
+        worker.stop()
+        done.set()
+
+    worker = LatestWorker(work, failed=lambda error: None)
     worker.offer(1)
-    assert seen == []
+    assert done.wait(PATIENCE_S)
+    stopping = stopped(worker)
+    stopping.join(PATIENCE_S)
+    worker.offer(3)
+    assert not stopping.is_alive()
+    assert seen == [1]
+
+
+def test_stop_waits_for_the_item_at_work():
+    started, go_on, seen = threading.Event(), threading.Event(), []
+
+    def work(item):
+        started.set()
+        assert go_on.wait(PATIENCE_S)
+        seen.append(item)
+
+    worker = LatestWorker(work, failed=lambda error: None)
+    worker.offer(1)
+    assert started.wait(PATIENCE_S)
+    stopping = stopped(worker)
+    stopping.join(0.2)
+    assert stopping.is_alive()  # what the work uses must not be freed yet
+    go_on.set()
+    stopping.join(PATIENCE_S)
+    assert not stopping.is_alive()
+    assert seen == [1]

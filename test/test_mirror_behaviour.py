@@ -212,6 +212,22 @@ def test_each_expression_cools_down_for_itself_and_neutral_never():
     assert words == ["smile", "neutral", "angry", "neutral", "sad", "neutral"]
 
 
+def test_clock_that_goes_back_forgets_what_was_cooling_down():
+    mirror = MirrorBehaviour(ROBOT, min_hold=0.0, neutral_after=60.0, cooldown=30.0)
+    show(mirror, "happiness", 100.0)
+    show(mirror, "anger", 101.0)  # the smile ends here
+    assert show(mirror, "happiness", 102.0) == "neutral"
+    assert show(mirror, "happiness", 1.0) == "smile"
+
+
+def test_another_robot_has_nothing_to_cool_down():
+    mirror = MirrorBehaviour(ROBOT, min_hold=0.0, neutral_after=60.0, cooldown=30.0)
+    show(mirror, "happiness", 0.0)
+    show(mirror, "anger", 1.0)
+    mirror.set_robot(load_robot("virtual_face"))
+    assert show(mirror, "happiness", 2.0) == "smile"
+
+
 def test_expression_that_is_shown_does_not_cool_down():
     mirror = MirrorBehaviour(ROBOT, min_hold=0.0, neutral_after=60.0, cooldown=10.0)
     show(mirror, "happiness", 0.0)
@@ -249,11 +265,29 @@ def test_intensity_is_full_without_scores_and_with_full_score_zero():
     assert see(graded(full_score=0.0), "happiness", 0.1, 0.0).intensity == 1.0
 
 
-def test_old_scores_say_nothing_about_a_new_label():
+@pytest.mark.parametrize(("age", "intensity"), [(0.0, 0.5), (0.3, 0.5), (0.7, 1.0), (10.0, 1.0)])
+def test_old_scores_say_nothing_about_a_new_label(age, intensity):
+    mirror = graded()
+    mirror.scores_received({"happiness": 0.4}, 20.0)
+    mirror.label_received("happiness", 20.0 + age)
+    assert mirror.tick(20.0 + age).intensity == pytest.approx(intensity)
+
+
+def test_scores_of_the_frame_before_say_nothing_about_a_label_of_this_one():
     mirror = graded()
     mirror.scores_received({"happiness": 0.4}, 0.0)
-    mirror.label_received("happiness", 10.0)
-    assert mirror.tick(10.0).intensity == 1.0
+    mirror.scores_received({"anger": 0.4}, 0.1)
+    mirror.label_received("happiness", 0.1)
+    assert mirror.tick(0.1).intensity == 1.0
+
+
+def test_robot_that_is_exchanged_shows_the_expression_as_strongly():
+    mirror = graded()
+    see(mirror, "happiness", 0.4, 0.0)
+    words = {emotion: f"QT/{emotion}" for emotion in EMOTIONS}
+    mirror.set_robot(Robot("qt", "", words, (Output("label", "show"),)))
+    assert mirror.command == Command("QT/happiness", pytest.approx(0.5))
+    assert see(mirror, "happiness", 0.4, 0.1) is None
 
 
 def test_stronger_score_makes_the_expression_stronger_in_steps():

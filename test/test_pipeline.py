@@ -221,12 +221,17 @@ def test_newcomers_found_in_the_background_are_read_a_few_frames_later(clips):
     assert seen >= 4
 
 
-def test_time_that_goes_back_starts_anew(astronaut):
-    recognizer = ExpressionRecognizer(FaceDetector(), AlwaysNeutral())
+def test_a_clip_that_is_played_again_is_read_as_at_first(astronaut):
+    recognizer = ExpressionRecognizer(
+        FaceDetector(), AlwaysNeutral(), RecognitionSettings(redetect_interval=1e3)
+    )
     frame = grey_of(astronaut)
+    elsewhere = np.roll(frame, 240, axis=1)  # no search near the old place would find it
     later = recognizer.read(frame, 100.0)
-    again = recognizer.read(frame, 0.0)
+    again = recognizer.read(elsewhere, 0.0)
     assert len(later.faces) == len(again.faces) == 1
+    assert later.faces[0].id != again.faces[0].id
+    assert again.primary == again.faces[0]
 
 
 def test_the_primary_face_may_be_the_one_in_the_middle(clips):

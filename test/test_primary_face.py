@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 
 from expression_ros.recognition.boxes import Box
@@ -44,9 +47,47 @@ def test_one_frame_of_somebody_close_by_changes_nothing():
     assert set(chosen(PrimaryFaceSelector(), frames)) == {1}
 
 
-def test_face_that_one_frame_misses_is_waited_for():
+def test_leads_that_were_interrupted_do_not_add_up():
+    close, further = [face(1), face(2, 300)], [face(1), face(2, 90)]
+    frames = [[face(1)], close, close, *[further] * 6, close, close]
+    assert set(chosen(PrimaryFaceSelector(), frames)) == {1}
+
+
+def test_a_lead_over_somebody_who_left_is_no_lead_over_who_followed():
+    first, rival, next_one = face(1), face(2, 160), face(3, 100)
+    frames = [[first], [first, rival], *[[next_one]] * 5, [next_one, rival], [next_one, rival]]
+    answers = chosen(PrimaryFaceSelector(), frames)
+    assert answers[:2] == [1, 1]
+    assert answers[-3:] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("begin", [0.0, 1.7e9])
+def test_face_that_one_frame_misses_is_waited_for(begin):
     frames = [[face(1, 120), face(2)], [face(2)], [face(2)], [face(1, 120), face(2)]]
-    assert chosen(PrimaryFaceSelector(), frames) == [1, None, None, 1]
+    assert chosen(PrimaryFaceSelector(), frames, begin) == [1, None, None, 1]
+
+
+def test_face_that_is_a_little_larger_never_takes_over():
+    frames = [[face(1)]] + [[face(1), face(2, 112)]] * 30
+    assert set(chosen(PrimaryFaceSelector(), frames)) == {1}
+
+
+@pytest.mark.parametrize(("gain", "takes_over"), [(55, False), (70, True)])
+def test_face_nearer_to_the_centre_takes_over_from_a_tenth_of_the_width_on(gain, takes_over):
+    first = face(1, x=500)
+    nearer = face(2, x=500 - gain)
+    frames = [[first]] + [[first, nearer]] * 10
+    assert (chosen(PrimaryFaceSelector("centre"), frames)[-1] == 2) == takes_over
+
+
+def test_nearest_to_the_centre_is_measured_from_centre_to_centre():
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        boxes = [Box(*(int(v) for v in rng.integers(20, 300, 4))) for _ in range(3)]
+        faces = [Candidate(number, box, 0.0) for number, box in enumerate(boxes)]
+        away = [math.dist(box.centre, (320, 240)) for box in boxes]
+        chosen_face = PrimaryFaceSelector("centre").choose(faces, SIZE, 0.0)
+        assert away[chosen_face] == min(away)
 
 
 def test_face_that_is_gone_is_followed_by_another():
@@ -72,11 +113,12 @@ def test_face_by_id_or_nobody():
     assert selector.choose([face(1)], SIZE, 1.0) == 1
 
 
-def test_rule_changed_while_running_takes_over_within_half_a_second():
+@pytest.mark.parametrize("rule", ["centre", "longest"])
+def test_rule_changed_while_running_takes_over_within_half_a_second(rule):
     selector = PrimaryFaceSelector()
-    faces = [face(1, 200, x=0, since=0.0), face(2, 80, x=280, since=1.0)]
+    faces = [face(1, 200, x=0, since=1.0), face(2, 80, x=280, since=0.0)]
     assert chosen(selector, [faces] * 3) == [1, 1, 1]
-    selector.rule = "centre"
+    selector.rule = rule
     assert chosen(selector, [faces] * 7, begin=0.3)[-1] == 2
 
 

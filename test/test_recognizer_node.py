@@ -26,6 +26,7 @@ from std_msgs.msg import Float32MultiArray, String
 
 from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
 from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.resources import models_path
@@ -410,3 +411,38 @@ def test_the_primary_face_is_chosen_at_run_time(ros, portrait):
     assert ros.set_parameter("/recognizer", "primary_id", 1).successful
     detections.wait_for(len, "the label of face 1")
     assert not ros.set_parameter("/recognizer", "primary", "nobody").successful
+
+
+class Says:
+    """A classifier that says what it is told to say, and counts how often it is asked."""
+
+    labels = ("neutral", "happiness")
+
+    def __init__(self):
+        self.neutral = 0.0
+        self.reads = 0
+
+    def read(self, grey_frame, box):
+        self.reads += 1
+        scores = {"neutral": self.neutral, "happiness": 1 - self.neutral}
+        label = max(scores, key=scores.__getitem__)
+        return Prediction(label, scores[label], scores)
+
+
+@pytest.mark.parametrize("change_it", ["switch_margin", "activate again"])
+def test_a_label_is_kept_until_its_margin_is_changed_or_the_node_activated_again(
+    ros, portrait, change_it
+):
+    labels = ros.collect(String, "/face_emotion")
+    node = start(ros, smoothing=0.0, switch_margin=0.5, min_confidence=0.0)
+    node._pipeline.classifier = says = Says()
+    Feed(ros, portrait)
+    labels.wait_for(len, "a label")
+    says.neutral, before = 0.6, says.reads
+    wait_until(lambda: says.reads > before + 2, "more faces to be read")
+    assert {message.data for message in labels.messages} == {"happiness"}
+    if change_it == "switch_margin":
+        assert ros.set_parameter("/recognizer", "switch_margin", 0.0).successful
+    else:
+        assert change(ros, "deactivate") and change(ros, "activate")
+    labels.wait_for(lambda got: got[-1].data == "neutral", "the label that leads now")

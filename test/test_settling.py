@@ -53,7 +53,28 @@ def test_smoothing_does_not_depend_on_the_frame_rate():
     assert slow.scores["happiness"] == pytest.approx(fast.scores["happiness"], abs=1e-9)
 
 
-def test_time_that_goes_back_starts_anew():
+@pytest.mark.parametrize("back_to", [1.0, 99.6, 99.999])
+def test_time_that_goes_back_starts_anew(back_to):
     settler = LabelSettler()
     settler.update(REST, 100.0)
-    assert settler.update(SMILE, 1.0) == ("happiness", 1.0)
+    assert settler.update(SMILE, back_to) == ("happiness", 1.0)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.5])
+def test_another_label_takes_over_when_it_leads_by_more_than_the_margin(margin):
+    settler = LabelSettler(time_constant=0.0, margin=margin)
+    settler.update({"happiness": 0.2, "neutral": 0.8}, 0.0)
+    for stamp, (lead, label) in enumerate([(margin - 0.02, "neutral"), (margin + 0.02, "happiness"),
+                                           (0.02 - margin, "happiness")], 1):  # fmt: skip
+        scores = {"happiness": 0.5 + lead / 2, "neutral": 0.5 - lead / 2}
+        if margin or stamp > 1:
+            assert settler.update(scores, stamp)[0] == label
+
+
+def test_a_margin_that_is_changed_counts_from_the_next_frame():
+    settler = LabelSettler(time_constant=0.0, margin=0.5)
+    leading = {"happiness": 0.6, "neutral": 0.4}
+    assert settler.update({"happiness": 0.4, "neutral": 0.6}, 0.0)[0] == "neutral"
+    assert settler.update(leading, 1.0)[0] == "neutral"
+    settler.margin = 0.1
+    assert settler.update(leading, 2.0)[0] == "happiness"

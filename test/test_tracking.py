@@ -1,5 +1,7 @@
 from itertools import pairwise, product
 
+import pytest
+
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import Detection
 from expression_ros.recognition.tracking import FaceTracker
@@ -58,3 +60,47 @@ def test_a_smoothed_box_does_not_stick_out_of_the_frame():
             x = side - width
             box = tracker.update(seen((x, x, width, width)), k / 30)[0].box
         assert box.x + box.w <= side and box.y + box.h <= side
+
+
+def test_a_box_around_or_within_the_known_one_is_the_same_face():
+    inner, outer = (130, 130, 40, 40), (100, 100, 100, 100)  # they share 16 % of their area
+    for first, second in ((inner, outer), (outer, inner)):
+        tracker = FaceTracker()
+        known = tracker.update(seen(first), 0.0)[0].id
+        assert [track.id for track in tracker.update(seen(second), 0.1)] == [known]
+
+
+def test_a_small_box_across_the_edge_of_a_large_one_is_another_face():
+    tracker = FaceTracker()
+    known = tracker.update(seen((100, 100, 100, 100)), 0.0)[0].id
+    assert tracker.update(seen((175, 130, 40, 40)), 0.1)[0].id != known
+
+
+def test_the_face_that_overlaps_most_keeps_the_id():
+    tracker = FaceTracker()
+    known = tracker.update(seen((100, 100, 60, 60)), 0.0)[0].id
+    by_id = {t.id: t.detection.box.x for t in tracker.update(
+        seen((130, 100, 60, 60), (105, 100, 60, 60)), 0.1)}  # fmt: skip
+    assert by_id[known] == 105 and len(by_id) == 2
+
+
+def test_ids_are_counted_from_one():
+    tracker = FaceTracker()
+    assert [t.id for t in tracker.update(seen((0, 0, 60, 60), (200, 0, 60, 60)), 0.0)] == [1, 2]
+
+
+@pytest.mark.parametrize("step", [-10, 10])
+def test_the_smoothed_box_follows_a_face_and_keeps_its_size(step):
+    tracker = FaceTracker()
+    for k in range(20):
+        (track,) = tracker.update(seen((300 + step * k, 300 - step * k, 60, 60)), k / 30)
+        assert track.box.w == track.box.h == 60
+        assert abs(track.box.x - track.detection.box.x) <= 10
+
+
+@pytest.mark.parametrize(("step", "is_smoothed"), [(10, True), (25, False)])
+def test_the_box_of_a_fast_head_is_taken_as_it_is(step, is_smoothed):
+    tracker = FaceTracker()
+    tracker.update(seen((100, 100, 60, 60)), 0.0)
+    (track,) = tracker.update(seen((100 + step, 100, 60, 60)), 0.03)
+    assert (track.box != track.detection.box) == is_smoothed

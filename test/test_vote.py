@@ -57,6 +57,18 @@ def test_weights_of_the_members_decide():
     assert prediction.label == "anger" and prediction.score == pytest.approx(0.6)
 
 
+def test_evidence_is_a_mean_in_which_only_the_proportion_of_the_weights_counts():
+    votes = ballot((ANGER, 1.0), (NEUTRAL, 2.0), other=4.0)
+    weights = np.array([3.0, 1.0])
+    expected = [-(3 * 1 + 16) / 8, -16 / 2, -(3 * 16 + 4) / 8]  # means of -d^2 / 2
+    calibration = VoteCalibration(0.4, 0.3)
+    scores = count_votes(votes, LABELS, weights, calibration).scores
+    for factor in (1.0, 0.1, 7.0):
+        assert evidence_of(votes, factor * weights) == pytest.approx(expected)
+        again = count_votes(votes, LABELS, factor * weights, calibration)
+        assert again.scores == pytest.approx(scores)
+
+
 def test_calibrated_scores_add_to_one_and_the_mode_has_the_largest():
     rng = np.random.default_rng(4)
     calibration = VoteCalibration(distance=0.4, share=0.3)
@@ -90,6 +102,17 @@ def test_class_that_no_member_knows_is_never_said():
     votes.distances[:, HAPPINESS] = np.inf
     prediction = count_votes(votes, LABELS, calibration=VoteCalibration(0.4, 0.3))
     assert prediction.scores["happiness"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_evidence_of_a_class_that_nobody_knows_is_finite():
+    votes = ballot((ANGER, 1.0), (ANGER, 2.0))
+    votes.distances[:, HAPPINESS] = np.inf
+    assert evidence_of(votes, np.ones(2))[HAPPINESS] == -1e6
+
+
+def test_calibration_survives_being_written_and_read():
+    calibration = VoteCalibration(0.4, 0.3)
+    assert VoteCalibration.from_mapping(calibration.as_mapping()) == calibration
 
 
 @pytest.mark.parametrize(

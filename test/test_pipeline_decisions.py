@@ -1,0 +1,216 @@
+"""When frames are searched, which faces are taken, whose settings count: scripted, no pixels."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from expression_ros.recognition.boxes import Box, overlap
+from expression_ros.recognition.classifier import Prediction
+from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+
+PATIENCE_S = 20.0
+SMALL, LARGE, FAR = Box(10, 10, 60, 60), Box(200, 40, 90, 90), Box(30, 150, 70, 70)
+NEVER = 1e3  # seconds between searches of the whole frame
+
+
+class ScriptedDetector:
+    """Sees the faces it is told to see, each with one cascade or, by default, with all."""
+
+    def __init__(self, *boxes, selection="all"):
+        self.selection = selection
+        self.frames_searched = 0
+        self.see(*boxes)
+
+    def see(self, *boxes, cascade=None):
+        self.boxes, self.cascade = boxes, cascade
+
+    def search_frame(self, grey, cascades=range(4), coarse=False, known=()):
+        cascades = list(cascades)
+        self.frames_searched += 1
+        if self.cascade is not None and self.cascade not in cascades:
+            return []
+        new = [box for box in self.boxes if all(overlap(box, k) < 0.4 for k in known)]
+        if self.selection == "single" and len(new) != 1:
+            return []
+        return [Detection(box, cascades[0]) for box in new]
+
+    def search_every_cascade(self, grey):
+        return [Detection(box, 0) for box in self.boxes]
+
+    def search_near(self, grey, known):
+        near = [box for box in self.boxes if overlap(box, known.box) > 0.2]
+        return Detection(near[0], known.cascade) if near else None
+
+    def search_lost(self, grey, known, cascade):
+        return self.search_near(grey, known)
+
+    def twin(self):
+        return self
+
+
+class ScriptedClassifier:
+    """Says the scores it is told to say."""
+
+    labels = ("neutral", "happiness")
+
+    def __init__(self, neutral=1.0):
+        self.neutral = neutral
+
+    def read(self, grey_frame, box):
+        scores = {"neutral": self.neutral, "happiness": 1 - self.neutral}
+        label = max(scores, key=scores.__getitem__)
+        return Prediction(label, scores[label], scores)
+
+
+class Stream:
+    """Frames in which everything moves, so that nothing is taken to be as before."""
+
+    def __init__(self, recognizer):
+        self.recognizer = recognizer
+        self._rng = np.random.default_rng(0)
+
+    def read(self, stamp):
+        grey = self._rng.integers(0, 256, (240, 320)).astype(np.uint8)
+        return self.recognizer.read(grey, stamp)
+
+    def boxes(self, stamp):
+        return [face.box for face in self.read(stamp).faces]
+
+
+def stream(detector, classifier=None, **settings):
+    return Stream(
+        ExpressionRecognizer(
+            detector, classifier or ScriptedClassifier(), RecognitionSettings(**settings)
+        )
+    )
+
+
+@pytest.mark.parametrize("order", [(SMALL, LARGE, FAR), (LARGE, FAR, SMALL), (FAR, SMALL, LARGE)])
+def test_faces_are_told_largest_first_whatever_was_found_first(order):
+    frames = stream(ScriptedDetector(*order))
+    assert [frames.boxes(k / 30) for k in range(3)] == [[LARGE, FAR, SMALL]] * 3
+
+
+def test_time_that_goes_back_starts_anew():
+    detector = ScriptedDetector(SMALL)
+    frames = stream(detector, ScriptedClassifier(), redetect_interval=NEVER)
+    (before,) = frames.read(100.0).faces
+    detector.see(SMALL, LARGE)
+    frames.recognizer.classifier.neutral = 0.0
+    after = frames.read(0.0)
+    assert [face.box for face in after.faces] == [LARGE, SMALL]  # searched as the first frame
+    assert before.id not in {face.id for face in after.faces}
+    assert {face.label for face in after.faces} == {"happiness"}
+    assert {face.score for face in after.faces} == {1.0}  # not averaged with what was before
+
+
+@pytest.mark.parametrize("cascade", range(4))
+def test_a_face_that_jumps_is_searched_with_every_cascade_in_the_next_frames(cascade):
+    detector = ScriptedDetector(SMALL)
+    frames = stream(detector, redetect_interval=NEVER)
+    assert frames.boxes(0.0) == [SMALL]
+    detector.see(LARGE, cascade=cascade)
+    seen = [frames.boxes(k / 60) for k in range(1, 5)]
+    assert seen == [[]] * cascade + [[LARGE]] * (4 - cascade)
+
+
+@pytest.mark.parametrize(("selection", "faces"), [("single", 1), ("all", 2)])
+def test_who_comes_while_somebody_is_known_counts_unless_one_face_is_asked_for(selection, faces):
+    detector = ScriptedDetector(SMALL, selection=selection)
+    frames = stream(detector, redetect_interval=0.5)
+    assert frames.boxes(0.0) == [SMALL]
+    detector.see(SMALL, LARGE)
+    seen = [len(frames.boxes(k / 10)) for k in range(1, 20)]
+    assert max(seen) == seen[-1] == faces
+
+
+def test_an_empty_room_in_which_something_moves_is_searched_eight_times_a_second():
+    detector = ScriptedDetector()
+    frames = stream(detector, redetect_interval=NEVER)
+    for k in range(120):
+        assert frames.boxes(k / 60) == []
+    assert 13 <= detector.frames_searched <= 17
+
+
+def test_the_primary_face_of_a_picture_is_the_first_of_the_largest_first():
+    recognizer = ExpressionRecognizer(ScriptedDetector(LARGE, FAR, SMALL), ScriptedClassifier())
+    reading = recognizer.read_still(np.zeros((240, 320), np.uint8))
+    assert [face.box for face in reading.faces] == [LARGE, FAR, SMALL]
+    assert reading.primary == reading.faces[0]
+    with pytest.raises(ValueError, match="must be a"):
+        recognizer.read_still(np.zeros((240, 320, 3), np.uint8))
+
+
+class SlowTwin(ScriptedDetector):
+    """Searches in the background until it may end."""
+
+    def __init__(self, *boxes):
+        super().__init__(*boxes)
+        self.begun, self.may_end, self.ended = (threading.Event() for _ in range(3))
+
+    def search_frame(self, grey, cascades=range(4), coarse=False, known=()):
+        self.begun.set()
+        assert self.may_end.wait(PATIENCE_S)
+        self.ended.set()
+        return super().search_frame(grey, cascades, coarse, known)
+
+
+class DetectorWithTwin(ScriptedDetector):
+    def __init__(self, twin, *boxes):
+        super().__init__(*boxes)
+        self._twin = twin
+
+    def twin(self):
+        return self._twin
+
+    def search_near(self, grey, known):
+        return known  # whoever was found is still there
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_search_in_the_background_counts_but_not_after_a_reset(is_reset):
+    twin = SlowTwin(LARGE)
+    frames = stream(DetectorWithTwin(twin, SMALL), background=True)
+    assert frames.boxes(0.0) == [SMALL]
+    assert frames.boxes(1.1) == [SMALL]
+    assert twin.begun.wait(PATIENCE_S)
+    if is_reset:
+        frames.recognizer.reset()
+    twin.may_end.set()
+    assert twin.ended.wait(PATIENCE_S)
+    seen = [frames.boxes(1.2 + k / 1000) for k in range(200)]
+    frames.recognizer.close()
+    assert seen[-1] == ([SMALL] if is_reset else [LARGE, SMALL])
+
+
+def test_every_setting_is_taken_over_while_frames_are_read():
+    classifier, detector = ScriptedClassifier(0.6), ScriptedDetector(SMALL)
+    frames = stream(detector, classifier, smoothing=0.0, redetect_interval=NEVER)
+    settings = frames.recognizer.settings
+
+    def primary(stamp):
+        return frames.read(stamp).primary
+
+    assert primary(0.0).label == "neutral"
+    classifier.neutral = 0.46  # a lead of 0.08
+    assert primary(0.1).label == "neutral"
+    settings.switch_margin = 0.05
+    assert primary(0.2).label == "happiness"
+    settings.min_confidence = 0.6
+    assert primary(0.3).label == "unknown"
+    settings.smoothing = 10.0
+    classifier.neutral = 1.0
+    assert primary(0.4).scores["neutral"] < 0.5
+
+    detector.see(SMALL, LARGE)
+    assert primary(0.5).box == SMALL
+    settings.redetect_interval = 0.5
+    newcomer = frames.read(0.6).faces[0]
+    assert newcomer.box == LARGE
+    assert primary(0.7).box == SMALL  # for half a second
+    settings.primary, settings.primary_id = "id", newcomer.id
+    assert primary(0.8).box == LARGE
