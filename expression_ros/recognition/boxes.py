@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
+
 
 class Box(NamedTuple):
     """A rectangle in pixels of the frame: left, top, width, height."""
@@ -53,3 +55,30 @@ def intersection(a: Box, b: Box) -> int:
     width = min(a.x + a.w, b.x + b.w) - max(a.x, b.x)
     height = min(a.y + a.h, b.y + b.h) - max(a.y, b.y)
     return max(0, width) * max(0, height)
+
+
+def agreement(a: Box, b: Box) -> float:
+    """Return the overlap of two boxes of one face; 0 for boxes of different faces."""
+    shared = overlap(a, b)
+    return shared if shared > 0.35 else 0.0
+
+
+def turned_back(box: Box, centre: tuple[float, ...], turn: int) -> Box:
+    """Return where a box of an image that was turned about its centre lies in the image itself."""
+    x, y = cv2.getRotationMatrix2D((centre[0], centre[1]), -turn, 1.0) @ (*box.centre, 1.0)
+    return Box(round(x - box.w / 2), round(y - box.h / 2), box.w, box.h)
+
+
+def to_frame(box: Box, left: int, top: int, scale: float, shape: tuple[int, ...]) -> Box:
+    """Return a box of a scaled region in pixels of the frame, clipped to it.
+
+    Args:
+        box: in pixels of the region.
+        left, top: where the region begins in the frame.
+        scale: pixels of the region for one of the frame.
+        shape: (H, W) of the frame.
+    """
+    x, y = left + round(box.x / scale), top + round(box.y / scale)
+    right, bottom = min(x + round(box.w / scale), shape[1]), min(y + round(box.h / scale), shape[0])
+    x, y = max(0, x), max(0, y)
+    return Box(x, y, right - x, bottom - y)

@@ -15,7 +15,8 @@ import numpy as np
 from expression_ros.recognition.boxes import Box, covers, without_overlaps
 from expression_ros.recognition.cascades import CASCADE_ORDER
 from expression_ros.recognition.classifier import Classifier, Prediction
-from expression_ros.recognition.detection import Detection, FaceDetector
+from expression_ros.recognition.detection import LOST_LOOKS, Detection, FaceDetector
+from expression_ros.recognition.illumination import brightened
 from expression_ros.recognition.mouth_watch import MouthWatch
 from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
 from expression_ros.recognition.regional_vote import RegionalVote
@@ -27,6 +28,7 @@ _LOOK_AROUND_S = 0.12  # between searches of the frame while nobody is in view
 _FRAME_S = 1 / 30  # taken to pass between two frames with one stamp
 _LEAST_S = 0.001  # passes from every frame to the next
 _LATEST_S = 1e12  # a stamp beyond it is no time in seconds; floats begin to lose milliseconds there
+_SIZE_S = 0.3  # between searches of a followed face over all sizes
 _FINE, _COARSE = False, True
 
 
@@ -100,6 +102,7 @@ class _FaceMemory:
     still: StillFace = field(default_factory=StillFace)
     prediction: Prediction | None = None
     read_at: float = 0.0  # stamp of the frame the prediction is of
+    sized_at: float = -math.inf  # stamp of the last search over all sizes
     mouth: MouthWatch = field(default_factory=MouthWatch)
 
     def is_due(self, stamp: float) -> bool:
@@ -139,7 +142,7 @@ class ExpressionRecognizer:
         # Whose turn it is among the cascades, in whole frames and where a face was lost: with one
         # turn for both, some frame rates would give every whole frame to the same cascade.
         self._frame_turn = cycle(range(len(CASCADE_ORDER)))
-        self._lost_turn = cycle(range(len(CASCADE_ORDER)))
+        self._lost_turn = cycle(range(len(LOST_LOOKS)))
         self._searcher: ThreadPoolExecutor | None = None
         self._newcomers: Future[list[Detection]] | None = None
         self._tracker = FaceTracker()
@@ -184,7 +187,7 @@ class ExpressionRecognizer:
             raise ValueError(f"a stamp must be a time in seconds, not {stamp!r}")
         self._raise_from_background()
         try:
-            return self._read(grey, stamp)
+            return self._read(brightened(grey), stamp)
         except BaseException:
             self._begin_anew()  # some of the state has moved on and some has not
             raise
@@ -251,6 +254,7 @@ class ExpressionRecognizer:
             ValueError: as for read.
         """
         _check_grey(grey)
+        grey = brightened(grey)
         faces = []
         for detection in self.detector.search_every_cascade(grey):
             prediction = self.classifier.read(grey, detection.box)
@@ -264,8 +268,10 @@ class ExpressionRecognizer:
         known = self._tracker.tracks
         if not known:
             return self._search_for_anybody(grey, stamp)
+        sized = self._next_to_size([track for track in known if track.id not in still], stamp)
         seen = [
-            track.detection if track.id in still else self._follow(grey, track) for track in known
+            track.detection if track.id in still else self._follow(grey, track, track is sized)
+            for track in known
         ]
         found = [detection for detection in seen if detection]
         if not found:
@@ -277,9 +283,19 @@ class ExpressionRecognizer:
         found += self._newcomers_in(grey, stamp, found)
         return [found[i] for i in without_overlaps([d.box for d in found])]
 
-    def _follow(self, grey: np.ndarray, track: Track) -> Detection | None:
+    def _next_to_size(self, tracks: list[Track], stamp: float) -> Track | None:
+        """Return the face whose size is due to be searched; one a frame, to spread the cost."""
+        waiting = [track for track in tracks if track.last_seen == self._last_stamp]
+        track = min(waiting, key=lambda t: self._memories[t.id].sized_at, default=None)
+        if track is None or stamp - self._memories[track.id].sized_at < _SIZE_S:
+            return None
+        self._memories[track.id].sized_at = stamp
+        return track
+
+    def _follow(self, grey: np.ndarray, track: Track, sized: bool) -> Detection | None:
         if track.last_seen == self._last_stamp:
-            return self.detector.search_near(grey, track.detection)
+            found = self.detector.search_size(grey, track.detection) if sized else None
+            return found or self.detector.search_near(grey, track.detection)
         return self.detector.search_lost(grey, track.detection, next(self._lost_turn))
 
     def _due(self, stamp: float) -> bool:

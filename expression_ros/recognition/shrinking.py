@@ -29,3 +29,11 @@ def shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if (width, height) == size:
         return image
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def scaled(image: np.ndarray, scale: float) -> np.ndarray:
+    """Return an (H, W) uint8 image at a scale below 1, at least a pixel large; else as it is."""
+    if scale >= 1.0:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return shrunk(image, size)

@@ -1,0 +1,42 @@
+"""Dark frames brightened before faces are searched and read in them. Imports no ROS."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+_SAMPLE = 4  # every so many rows and columns are looked at: enough for a histogram
+_DARK = 90  # grey levels; where 99 % of a frame are darker, cascades begin to miss faces
+_LEAST_SPREAD = (
+    8  # grey levels; less is the noise of a covered lens, which is not amplified further
+)
+_STEPS_PER_DOUBLING = 4  # the gain changes in steps, so that it does not flicker with the noise
+
+
+def brightened(grey: np.ndarray) -> np.ndarray:
+    """Return a dark frame stretched to the whole range of grey levels, any other as it is.
+
+    A fifth of the light costs the cascades a third of the faces, a tenth all of them; stretched
+    between the 1st and the 99th percentile they find them at a twentieth. Frames with enough light
+    are left alone: equalising every frame loses some faces.
+
+    Args:
+        grey: (H, W) uint8.
+
+    Returns:
+        (H, W) uint8: ``grey`` itself, or a stretched copy.
+    """
+    sample = np.ascontiguousarray(grey[::_SAMPLE, ::_SAMPLE])
+    if sample.size == 0:
+        return grey
+    share = np.cumsum(np.bincount(sample.ravel(), minlength=256)) / sample.size
+    brightest = int(np.searchsorted(share, 0.99))
+    if brightest >= _DARK:
+        return grey
+    darkest = int(np.searchsorted(share, 0.01))
+    spread = max(brightest - darkest, _LEAST_SPREAD)
+    doublings = math.ceil(math.log2(spread) * _STEPS_PER_DOUBLING) / _STEPS_PER_DOUBLING
+    levels = (np.arange(256) - darkest) * (255 / 2**doublings)
+    return cv2.LUT(grey, np.clip(levels, 0, 255).astype(np.uint8))
