@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from expression_ros.recognition.plain_arrays import read_plain_arrays
 from expression_ros.vocabulary import canonical_label
 
 _FORMAT = 1
@@ -134,21 +134,21 @@ def load_person(name: str, folder: Path | None = None) -> Person:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError("it is too large")
-        with np.load(path, allow_pickle=False) as arrays:
-            if set(arrays.files) != set(_ARRAYS) or int(arrays["format"]) != _FORMAT:
-                raise ValueError("it is of another version")
-            labels = tuple(canonical_label(str(label)) for label in arrays["labels"])
-            return Person(
-                name,
-                arrays["vectors"].astype(np.float32),
-                labels,
-                arrays["sessions"].astype(np.int64),
-                str(arrays["descriptor"]),
-                float(arrays["strength"]),
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_plain_arrays(path, _MOST_BYTES)
+        if set(arrays) != set(_ARRAYS) or int(arrays["format"]) != _FORMAT:
+            raise ValueError("it is of another version")
+        labels = tuple(canonical_label(str(label)) for label in arrays["labels"])
+        return Person(
+            name,
+            arrays["vectors"].astype(np.float32),
+            labels,
+            arrays["sessions"].astype(np.int64),
+            str(arrays["descriptor"]),
+            float(arrays["strength"]),
+        )
+    except (OSError, ValueError, TypeError, OverflowError) as error:  # arrays of other shapes
         raise PersonError(
-            f"{path} cannot be used: {error}; delete it (expression-ros calibrate {name} "
+            f"{path} cannot be used: {' '.join(str(error).split())}; delete it (expression-ros calibrate {name} "
             "--delete) and calibrate again"
         ) from error
 
