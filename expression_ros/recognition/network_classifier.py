@@ -29,6 +29,7 @@ from expression_ros.recognition.network_description import (
     read_description,
 )
 from expression_ros.recognition.network_trial import network_crash
+from expression_ros.recognition.opencv_parts import missing_part
 from expression_ros.recognition.scores import prediction_from, softmax
 from expression_ros.vocabulary import UNKNOWN
 
@@ -74,6 +75,7 @@ class NetworkClassifier:
         if folder.name == DESCRIPTION_NAME:
             folder = folder.parent
         description = read_description(folder)
+        _check_opencv_dnn()
         path = folder / description.file
         if path.is_file() and (crash := network_crash(path, description.blob_shape())):
             raise ModelError(
@@ -90,6 +92,7 @@ class NetworkClassifier:
             ModelError: something is missing, corrupt or does not fit together.
         """
         folder = Path(folder)
+        _check_opencv_dnn()
         manifest = read_manifest(folder, CNN)
         description = read_description(folder)
         vouched = {file.path for file in manifest.files}
@@ -197,6 +200,11 @@ class NetworkClassifier:
         """Return what the network says of (N, S, S) uint8 faces, (N, outputs) float32."""
         self._net.setInput(self.description.blob(faces))
         return np.array(self._net.forward(self._output)).reshape(len(faces), -1)
+
+
+def _check_opencv_dnn() -> None:
+    if problem := missing_part("dnn.readNetFromONNX"):
+        raise ModelError(problem)
 
 
 def _reason(error: Exception) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from expression_ros.recognition.fisherfaces import check_opencv_face
+
 
 def write_opencv_trained(
     paths: Sequence[Path],
@@ -35,15 +37,16 @@ def write_opencv_trained(
         progress: is told what is being done.
 
     Raises:
-        ValueError: OpenCV refuses, or a class has no image among those chosen.
+        ValueError: OpenCV refuses or has no Fisherfaces, or a class has no image among those chosen.
     """
+    check_opencv_face()
     rng = np.random.default_rng(seed)
     for place, path in enumerate(paths):
         progress(f"OpenCV trains model {place + 1} of {len(paths)}")
         chosen = rng.permutation(len(vectors))[:images]
         if missing := [name for n, name in labels.items() if n not in numbers[chosen]]:
             raise ValueError(f"no image of {', '.join(missing)} among {len(chosen)} chosen ones")
-        member = cv2.face.FisherFaceRecognizer.create()
+        member = cv2.face.FisherFaceRecognizer_create()
         try:
             member.train([vector[None] for vector in vectors[chosen].astype(np.float64)],
                          numbers[chosen].astype(np.int32))  # fmt: skip
