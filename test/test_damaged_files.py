@@ -41,8 +41,9 @@ from expression_ros.recognition.vector_rules import LinearRule, RuleError, Stand
 from expression_ros.resources import config_path, models_path
 
 LONGEST_S = 5.0  # of one loading, on a busy machine
-WORDS = (b"[", b"{", b"]", b":", b"- ", b"&a ", b"*a", b"!!int x", b"2024-13-41", b".inf", b".nan",
-         b"0x", b"\0", b"\xff", b"\t", b"\n", b"'", b'"', b"1e999", b"null", b"9" * 400)  # fmt: skip
+WORDS = (b"[", b"{", b"]", b":", b"- ", b"&a ", b"*a", b"!!int x", b"2024-13-41", b".inf",
+         b".nan", b"0x", b"\0", b"\xff", b"\t", b"\n", b"'", b'"', b"1e999", b"null",
+         b"9" * 400)  # fmt: skip
 
 
 def damaged(content: bytes, chance: random.Random) -> bytes:

@@ -45,7 +45,7 @@ def test_commands_say_how_to_repair_an_opencv_without_fisherfaces(
     words = COMMANDS[command].format(photo=photo, folder=photo.parent).split()
     assert main(words) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert "no cv2.face.FisherFaceRecognizer_create" in line and REPAIR in line
+    assert "no cv2.face.FisherFaceRecognizer" in line and REPAIR in line
 
 
 def test_everything_that_loads_fisherfaces_says_it(stub_face):

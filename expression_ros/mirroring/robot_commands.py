@@ -65,14 +65,23 @@ def _list(_: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     """Print the table of one robot."""
     name = args.robot
-    if "/" in name or name.endswith((".yaml", ".yml")):
-        name = os.path.abspath(os.path.expanduser(name))
+    if "/" in name or name.lower().endswith((".yaml", ".yml")):
+        name = _absolute(name)
     robot = load_robot(name)
     print("\n".join(robot_lines(robot)))
     print(f"\ntable: {robot_path(name)}")
     for remark in missing_types(robot).values():
         print(f"\n{remark}")
     return 0
+
+
+def _absolute(name: str) -> str:
+    try:
+        return os.path.abspath(os.path.expanduser(name))
+    except OSError as error:
+        raise RobotTableError(
+            f"{name}: the current folder is gone ({error.strerror}): give the absolute path"
+        ) from None
 
 
 def missing_types(robot: Robot) -> dict[str, str]:

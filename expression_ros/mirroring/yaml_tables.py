@@ -29,7 +29,7 @@ def find_table(name: str, folder: Path, what: str, error: type[TableError]) -> P
         error: raised if there is no such table, or a path is relative.
     """
     name = name.strip()
-    if "/" in name or "\\" in name or name.endswith((".yaml", ".yml")):
+    if "/" in name or "\\" in name or name.lower().endswith((".yaml", ".yml")):
         try:
             path = Path(name).expanduser()
         except RuntimeError:  # ~somebody who has no account

@@ -76,9 +76,18 @@ def checked_name(name: str) -> str:
 
 
 def persons_folder() -> Path:
-    """Return where the persons of this user are kept; the folder need not exist."""
+    """Return where the persons of this user are kept; the folder need not exist.
+
+    Raises:
+        PersonError: this user has no home.
+    """
     home = os.environ.get("XDG_DATA_HOME") or os.path.join("~", ".local", "share")
-    return Path(home).expanduser() / "expression_ros" / "persons"
+    try:
+        return Path(home).expanduser() / "expression_ros" / "persons"
+    except RuntimeError:
+        raise PersonError(
+            "this user has no home folder to keep persons in; set HOME or XDG_DATA_HOME"
+        ) from None
 
 
 def person_path(name: str, folder: Path | None = None) -> Path:
@@ -87,8 +96,11 @@ def person_path(name: str, folder: Path | None = None) -> Path:
 
 
 def person_names(folder: Path | None = None) -> list[str]:
-    """Return the names of all persons that are kept."""
-    return sorted(path.stem for path in (folder or persons_folder()).glob("*.npz"))
+    """Return the names of all persons that are kept; none where the folder cannot be read."""
+    try:
+        return sorted(path.stem for path in (folder or persons_folder()).glob("*.npz"))
+    except OSError:  # a home that is a file
+        return []
 
 
 def save_person(person: Person, folder: Path | None = None) -> Path:
@@ -147,8 +159,9 @@ def load_person(name: str, folder: Path | None = None) -> Person:
             float(arrays["strength"]),
         )
     except (OSError, ValueError, TypeError, OverflowError) as error:  # arrays of other shapes
+        reason = " ".join(str(error).split())
         raise PersonError(
-            f"{path} cannot be used: {' '.join(str(error).split())}; delete it (expression-ros calibrate {name} "
+            f"{path} cannot be used: {reason}; delete it (expression-ros calibrate {name} "
             "--delete) and calibrate again"
         ) from error
 

@@ -147,7 +147,7 @@ def _vote_settings(
 
 def check_opencv_face() -> None:
     """Raise ModelError, with the remedy, if this OpenCV has no Fisherfaces."""
-    for part in ("face.FisherFaceRecognizer_create", "face.StandardCollector"):
+    for part in ("face.FisherFaceRecognizer", "face.StandardCollector"):
         if problem := missing_part(part):
             raise ModelError(problem)
 
@@ -166,7 +166,7 @@ def load_member(
         ModelError: this OpenCV lacks cv2.face, or the file is corrupt or does not fit.
     """
     check_opencv_face()
-    member = cv2.face.FisherFaceRecognizer_create()
+    member = cv2.face.FisherFaceRecognizer.create()
     try:
         member.read(str(path))
     except cv2.error as error:

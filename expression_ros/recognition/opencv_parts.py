@@ -19,7 +19,7 @@ def missing_part(name: str) -> str:
     """Return one line with the remedy if this OpenCV lacks a part, or an empty text.
 
     Args:
-        name: dotted, below ``cv2``: ``face.FisherFaceRecognizer_create``.
+        name: dotted, below ``cv2``: ``face.FisherFaceRecognizer``.
     """
     part: object = cv2
     for step in name.split("."):

@@ -37,7 +37,8 @@ def write_opencv_trained(
         progress: is told what is being done.
 
     Raises:
-        ValueError: OpenCV refuses or has no Fisherfaces, or a class has no image among those chosen.
+        ValueError: OpenCV refuses or has no Fisherfaces, or a class has no image among those
+            chosen.
     """
     check_opencv_face()
     rng = np.random.default_rng(seed)
@@ -46,7 +47,7 @@ def write_opencv_trained(
         chosen = rng.permutation(len(vectors))[:images]
         if missing := [name for n, name in labels.items() if n not in numbers[chosen]]:
             raise ValueError(f"no image of {', '.join(missing)} among {len(chosen)} chosen ones")
-        member = cv2.face.FisherFaceRecognizer_create()
+        member = cv2.face.FisherFaceRecognizer.create()
         try:
             member.train([vector[None] for vector in vectors[chosen].astype(np.float64)],
                          numbers[chosen].astype(np.int32))  # fmt: skip
