@@ -66,6 +66,10 @@ def _discard_output() -> None:
 
 
 def _os_reason(error: OSError) -> str:
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current folder has been deleted; change into another (cd)"
     reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason
 

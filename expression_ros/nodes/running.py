@@ -73,9 +73,24 @@ def _without_log_file(args: list[str] | None) -> list[str] | None:
 def _init_problem(error: RuntimeError) -> str:
     """Return why ROS did not start, in one line, with the option that an unknown one may mean."""
     line = " ".join(str(error).split())
-    strange = getattr(error, "unknown_args", None) or re.findall(r"--[\w-]+", line)
-    options = [word for word in strange if word.startswith("--") and word not in _ROS_OPTIONS]
-    return line + "".join(did_you_mean(word, _ROS_OPTIONS) for word in options[:1])
+    strange = re.findall(r"'([^']+)'", line)
+    if type(error).__name__ != "UnknownROSArgsError" or not strange:
+        return line
+    near = (did_you_mean(word, _ROS_OPTIONS) for word in strange if word.startswith("-"))
+    return f"unknown ROS arguments: {' '.join(strange)}{next(near, '')}"
+
+
+def _as_utf8(word: str) -> str:
+    """Return an argument with the letters that were typed: rclpy takes nothing but UTF-8.
+
+    Under an ASCII locale (LANG=C) Python keeps other bytes as lone surrogates.
+
+    Raises:
+        UnicodeDecodeError: what was typed is no UTF-8.
+    """
+    if any("\ud800" <= letter <= "\udfff" for letter in word):
+        return os.fsencode(word).decode("utf-8")
+    return word
 
 
 class NodeFinished(Exception):
@@ -93,6 +108,11 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
         The exit code: 0 after a clean end, 2 if the node could not be made or started (a ValueError
         of either is printed as one line).
     """
+    try:
+        args = [_as_utf8(word) for word in (sys.argv if args is None else args)]
+    except UnicodeDecodeError as error:
+        print(f"[ERROR] the argument {error.object!r} is no UTF-8", file=sys.stderr, flush=True)
+        return 2
     use_large_image_transport()
     # rclpy's own handlers would close the context first, and no last message could be sent.
     try:
