@@ -89,7 +89,8 @@ def closed_output(monkeypatch, files):
 
 
 def full_output(monkeypatch, files):
-    monkeypatch.setattr(sys, "stdout", open("/dev/full", "w", encoding="utf-8"))
+    full = io.BufferedWriter(io.FileIO("/dev/full", "w"))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full, encoding="utf-8"))
 
 
 def no_home(monkeypatch, files):
