@@ -1,10 +1,37 @@
 """Build description of the ROS 2 package; `pip install .` and `colcon build` both read it."""
 
 import os
+import sys
 
 from setuptools import find_packages, setup
 
 NAME = "expression_ros"
+COMMAND = "expression-ros = expression_ros.cli:main"
+NODES = [
+    "recognizer = expression_ros.nodes.recognizer:main",
+    "mirror = expression_ros.nodes.mirror:main",
+    "web = expression_ros.nodes.web:main",
+    "emotion_selector = expression_ros.nodes.emotion_selector:main",
+    "robot_face = expression_ros.nodes.robot_face:main",
+    "camera = expression_ros.nodes.camera:main",
+]
+# colcon runs `setup.py install` or `develop`, and setup.cfg puts all scripts into
+# lib/expression_ros, where `ros2 run` and launch look. pip would put them on everybody's PATH,
+# names as common as `camera` and `web`: there the nodes are files of lib/expression_ros themselves.
+FOR_COLCON = any(word in ("install", "develop") for word in sys.argv[1:])
+# For the shell the first lines, for Python a string and what follows it.
+SCRIPT = """#!/bin/sh
+''':'
+python="$(dirname "$0")/../../bin/python3"  # of the environment that this was installed into
+[ -x "$python" ] || python=python3
+exec "$python" "$0" "$@"
+'''
+import sys
+
+from {module} import {function}
+
+sys.exit({function}())
+"""
 
 
 def shared(*folders):
@@ -18,6 +45,20 @@ def shared(*folders):
     return entries
 
 
+def node_scripts():
+    """Write a script for each node below build/; return the data_files entry that installs them."""
+    folder = os.path.join("build", "node_scripts")
+    os.makedirs(folder, exist_ok=True)
+    paths = []
+    for name, _, entry in (node.partition(" = ") for node in NODES):
+        module, _, function = entry.partition(":")
+        paths.append(os.path.join(folder, name))
+        with open(paths[-1], "w", encoding="utf-8") as file:
+            file.write(SCRIPT.format(module=module, function=function))
+        os.chmod(paths[-1], 0o755)
+    return (os.path.join("lib", NAME), paths)
+
+
 setup(
     name=NAME,
     version="0.1.0",
@@ -27,6 +68,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         *shared("launch", "config", "models"),
+        *([] if FOR_COLCON else [node_scripts()]),
     ],
     python_requires=">=3.10",
     install_requires=[
@@ -74,14 +116,6 @@ setup(
     ),
     license="Apache-2.0",
     entry_points={
-        "console_scripts": [
-            "expression-ros = expression_ros.cli:main",
-            "recognizer = expression_ros.nodes.recognizer:main",
-            "mirror = expression_ros.nodes.mirror:main",
-            "web = expression_ros.nodes.web:main",
-            "emotion_selector = expression_ros.nodes.emotion_selector:main",
-            "robot_face = expression_ros.nodes.robot_face:main",
-            "camera = expression_ros.nodes.camera:main",
-        ],
+        "console_scripts": [COMMAND, *(NODES if FOR_COLCON else [])],
     },
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from expression_ros import __version__
 from expression_ros.mirroring.robot_commands import add_robots_parser
+from expression_ros.nodes.parameter_files import did_you_mean
 from expression_ros.personal.calibrate_commands import add_calibrate_parser
 from expression_ros.recordings.analyze_commands import add_analyze_parser
 from expression_ros.training.evaluate_commands import add_evaluate_parser
@@ -23,10 +27,12 @@ from expression_ros.web.web_commands import add_web_parser
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code: 0, or 2 with one line for bad input."""
-    args = _parser().parse_args(arguments)
+    _let_every_letter_through()
     try:
+        args = _parsed(sys.argv[1:] if arguments is None else arguments)
         code = args.func(args)
-        sys.stdout.flush()  # here, where a reader that has gone can be told from an error
+        if sys.stdout is not None:  # closed by the shell: >&-
+            sys.stdout.flush()  # here, where a reader that has gone can be told from an error
         return code
     except ValueError as error:
         print(f"expression-ros: {error}", file=sys.stderr)
@@ -34,9 +40,63 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader has seen enough: | head
-        # Python flushes once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 128 + signal.SIGPIPE
+    except OSError as error:  # a folder that is gone, a disk that is full
+        print(f"expression-ros: {_os_reason(error)}", file=sys.stderr)
+        _discard_output()
+        return 2
+
+
+def _let_every_letter_through() -> None:
+    """Let a terminal of few letters (ASCII, Latin-1) show ``?`` for the others; none is an end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def _discard_output() -> None:
+    """Discard what could not be written: Python flushes once more at its end, and complains."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # no file: in the tests
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _os_reason(error: OSError) -> str:
+    try:
+        os.getcwd()
+    except OSError:
+        return "the current folder has been deleted; change into another (cd)"
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    args, strange = parser.parse_known_args(words)
+    if strange:
+        known = _options(parser, words)
+        lines = [
+            f"{word}{did_you_mean(word, known)}" if word.startswith("-") else word
+            for word in strange
+        ]
+        parser.error(f"unrecognized arguments: {' '.join(lines)}")
+    return args
+
+
+def _options(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
+    """Return the options of the command that the words choose."""
+    found: list[str] = []
+    for action in parser._actions:
+        found += action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for word in words:
+                if word in action.choices:
+                    found += _options(action.choices[word], words)
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

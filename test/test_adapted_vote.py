@@ -104,6 +104,23 @@ def test_what_the_person_has_not_shown_moves_along(ensemble, vote):
     assert vote.labels == ensemble.labels
 
 
+@pytest.mark.filterwarnings("error")  # of numpy, on infinity less infinity
+@pytest.mark.parametrize("lacking", [["happiness"], ["happiness", "neutral", "sadness"]])
+def test_a_member_that_lacks_what_the_person_showed_keeps_the_rest(ensemble, lacking):
+    vote = ProjectedVote(ensemble)
+    columns = [vote.labels.index(label) for label in lacking]
+    vote.means[0][columns] = np.inf  # as of a member that was trained without these
+    vectors, labels, _ = person_of(ensemble, 0.0)
+    projected = vote.project(vectors)
+    means = vote.moved_means(projected, labels, 3.0)
+    assert not any(np.isnan(one).any() for one in means)
+    assert np.isinf(means[0][columns]).all() and np.isfinite(means[1]).all()
+    rest = [k for k in range(len(vote.labels)) if k not in columns]
+    assert np.isfinite(means[0][rest]).all()
+    found = [prediction.label for prediction in vote.predict(projected, means)]
+    assert np.mean([a == b for a, b in zip(found, labels, strict=True)]) > 0.9
+
+
 def test_sessions_are_left_out_one_at_a_time(ensemble, vote):
     shift = odd_face(ensemble)
     parts = [person_of(ensemble, shift, 5, session) for session in range(3)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+NODES = ("recognizer", "mirror", "robot_face", "camera", "emotion_selector", "web")
 PROBE = """
 import expression_ros, os
 from expression_ros.resources import config_path, models_path, share_path
@@ -57,7 +58,25 @@ def test_pip_install_finds_models_and_config(source, tmp_path):
     shutil.rmtree(source)
     (package,) = prefix.rglob("site-packages/expression_ros")
     probe({**os.environ, "PYTHONPATH": str(package.parent)}, prefix)
-    assert (prefix / "bin" / "expression-ros").is_file()
+    # Names as common as `camera` and `web` stay off the PATH; `ros2 run` and launch find them.
+    assert [path.name for path in (prefix / "bin").iterdir()] == ["expression-ros"]
+    check_executables(prefix, NODES, {**os.environ, "PYTHONPATH": str(package.parent)})
+
+
+def check_executables(prefix, names, environment):
+    """Look for the executables as `ros2 run` and launch do, and start each."""
+    folder = prefix / "lib" / "expression_ros"
+    found = [path.name for path in folder.iterdir() if os.access(path, os.X_OK)]
+    assert sorted(found) == sorted(names)
+    index = prefix / "share" / "ament_index" / "resource_index" / "packages" / "expression_ros"
+    assert index.is_file()
+    environment = {**environment, "AMENT_PREFIX_PATH": str(prefix),
+                   "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # fmt: skip
+    wrong = ["--ros-args", "-p", "no_value"]
+    for name in set(names) & set(NODES):
+        done = subprocess.run([folder / name, *wrong], capture_output=True, text=True,
+                              cwd="/", env=environment)  # fmt: skip
+        assert done.returncode == 2 and "no_value" in done.stderr, (name, done.stderr)
 
 
 def test_colcon_build_installs_the_package(source, tmp_path):
@@ -76,19 +95,9 @@ def test_colcon_build_installs_the_package(source, tmp_path):
                  "config/robots/virtual_face.yaml",
                  "models/fisherfaces/manifest.yaml"):  # fmt: skip
         assert (share / name).is_file(), name
-    for executable in (
-        "recognizer",
-        "mirror",
-        "robot_face",
-        "camera",
-        "emotion_selector",
-        "web",
-        "expression-ros",
-    ):
-        assert os.access(prefix / "lib" / "expression_ros" / executable, os.X_OK), executable
-    index = prefix / "share" / "ament_index" / "resource_index" / "packages" / "expression_ros"
-    assert index.is_file()
     (package,) = prefix.rglob("site-packages/expression_ros")
+    check_executables(prefix, [*NODES, "expression-ros"],
+                      {**os.environ, "PYTHONPATH": str(package.parent)})  # fmt: skip
     probe({**os.environ, "PYTHONPATH": str(package.parent), "AMENT_PREFIX_PATH": str(prefix)},
           prefix)  # fmt: skip
 

@@ -6,6 +6,7 @@ Part of ``expression_ros.mirroring``: imports no ROS by itself.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -40,6 +41,7 @@ def add_robots_parser(commands: Any) -> None:
 def _list(_: argparse.Namespace) -> int:
     """Print one line per shipped robot; return 2 if a table is wrong."""
     rows, remarks, wrong = [("ROBOT", "OUTPUTS", "")], [], False
+    not_installed: set[str] = set()
     for name in available_robots():
         try:
             robot = load_robot(name)
@@ -53,10 +55,14 @@ def _list(_: argparse.Namespace) -> int:
         needs = ", ".join(sorted({name.split("/")[0] for name in missing}))
         rows.append((name, outputs, f"needs {needs}" if needs else "ready"))
         remarks += missing.values()
+        not_installed |= set(missing.values())
     print("\n".join(_columns(rows)))
     print()
     for style in map(load_style, available_styles()):
         print(f"style {style.name}: {style.description}")
+    if importlib.util.find_spec("rclpy") is None:
+        print("\nROS 2 is not here (sourced or installed): which types are, is not known.")
+        remarks = [remark for remark in remarks if remark not in not_installed]
     for remark in dict.fromkeys(remarks):
         print(f"\n{remark}")
     return 2 if wrong else 0
@@ -65,14 +71,23 @@ def _list(_: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     """Print the table of one robot."""
     name = args.robot
-    if "/" in name or name.endswith((".yaml", ".yml")):
-        name = os.path.abspath(os.path.expanduser(name))
+    if "/" in name or name.lower().endswith((".yaml", ".yml")):
+        name = _absolute(name)
     robot = load_robot(name)
     print("\n".join(robot_lines(robot)))
     print(f"\ntable: {robot_path(name)}")
     for remark in missing_types(robot).values():
         print(f"\n{remark}")
     return 0
+
+
+def _absolute(name: str) -> str:
+    try:
+        return os.path.abspath(os.path.expanduser(name))
+    except OSError as error:
+        raise RobotTableError(
+            f"{name}: the current folder is gone ({error.strerror}): give the absolute path"
+        ) from None
 
 
 def missing_types(robot: Robot) -> dict[str, str]:

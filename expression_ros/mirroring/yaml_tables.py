@@ -29,7 +29,7 @@ def find_table(name: str, folder: Path, what: str, error: type[TableError]) -> P
         error: raised if there is no such table, or a path is relative.
     """
     name = name.strip()
-    if "/" in name or "\\" in name or name.endswith((".yaml", ".yml")):
+    if "/" in name or "\\" in name or name.lower().endswith((".yaml", ".yml")):
         try:
             path = Path(name).expanduser()
         except RuntimeError:  # ~somebody who has no account
@@ -61,7 +61,8 @@ def read_table(path: Path, what: str, error: type[TableError]) -> Any:
         raise error(f"{path}: {reason}: give the path of a {what} table") from None
     except UnicodeDecodeError:
         raise error(f"{path}: is no UTF-8 text: save it as UTF-8") from None
-    except (yaml.YAMLError, RecursionError) as problem:
+    # Also what int(), float() and datetime() raise for 2024-13-01, and RecursionError.
+    except Exception as problem:
         raise error(f"{path}: {_one_line(problem)}") from None
 
 

@@ -7,18 +7,25 @@ what would be accepted, because rclpy's own range check differs between distribu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+import yaml
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterNotDeclaredException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
+from expression_ros.nodes.parameter_files import did_you_mean
 from expression_ros.nodes.parameter_table import ParameterSpec, check_value
 
 
@@ -50,6 +57,23 @@ def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
     return result
 
 
+def _is_same(present: Any, given: Any) -> bool:
+    """Return whether a value is the present one, also after its way through YAML and back."""
+    if type(present) is type(given) and present == given:
+        return True
+    if isinstance(present, str):
+        try:
+            return bool(yaml.safe_load(present) == given and not isinstance(given, str))
+        except (yaml.YAMLError, ValueError):
+            return False
+    if isinstance(present, float) and isinstance(given, (str, int)):
+        try:
+            return float(given) == present
+        except ValueError:
+            return False
+    return False
+
+
 class NodeParameters:
     """The declared parameters of one node, checked at start and at every later change.
 
@@ -67,6 +91,8 @@ class NodeParameters:
         self._locked = False
         for spec in self._table.values():
             self._declare(spec)
+        if hasattr(node, "add_pre_set_parameters_callback"):  # not in Humble
+            node.add_pre_set_parameters_callback(self._as_meant)
         node.add_on_set_parameters_callback(self._check_request)
 
     def _declare(self, spec: ParameterSpec) -> None:
@@ -93,13 +119,42 @@ class NodeParameters:
         """Refuse (or accept again) changes of those parameters that are read at configure only."""
         self._locked = locked
 
+    def _as_meant(self, parameters: list[RosParameter]) -> list[RosParameter]:
+        """Return a request to change parameters as it was meant by who loads a dumped file.
+
+        ``ros2 param load`` sends all that was dumped, read-only ones too, and guesses the types
+        anew: a text like ``1.5`` comes as a number, a float like ``1e-05`` as a text. What is
+        unchanged is accepted.
+
+        Raises:
+            ParameterNotDeclaredException: there is no such parameter; names the nearest.
+        """
+        return [self._one_as_meant(parameter) for parameter in parameters]
+
+    def _one_as_meant(self, parameter: RosParameter) -> RosParameter:
+        name = parameter.name
+        if not self._node.has_parameter(name):
+            known = self._node.get_parameters_by_prefix("")
+            raise ParameterNotDeclaredException([f"{name}{did_you_mean(name, known)}"])
+        present = self._node.get_parameter(name)
+        if _is_same(present.value, parameter.value):
+            if self._node.describe_parameter(name).read_only:  # rclpy refuses it even so
+                return self._node.get_parameter("use_sim_time")
+            return present
+        spec = self._table.get(name)
+        if spec and isinstance(spec.default, float) and isinstance(parameter.value, str):
+            with suppress(ValueError):
+                return RosParameter(name, value=float(parameter.value))
+        return parameter
+
     def _check_request(self, parameters: list[RosParameter]) -> SetParametersResult:
         for parameter in parameters:
             spec = self._table.get(parameter.name)
             if spec is None:
                 continue  # use_sim_time and other parameters of rclpy itself
             problem = check_value(spec, parameter.value)
-            if not problem and self._locked and not spec.run_time:
+            changed = parameter.value != self._node.get_parameter(parameter.name).value
+            if not problem and self._locked and not spec.run_time and changed:
                 problem = (
                     f"{spec.name} cannot change while the node is running; {spec.how_to_change()}"
                 )

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from expression_ros.nodes.parameter_files import (
+    did_you_mean,
+    for_all_only,
+    params_files,
+    section_problems,
+    unknown_parameters,
+)
 from expression_ros.resources import ResourceError, config_path
 
+_ROS_OPTIONS = (
+    "--ros-args", "--remap", "--param", "--params-file", "--log-level", "--log-config-file",
+    "--log-file-name", "--enclave", "--enable-rosout-logs", "--disable-rosout-logs",
+    "--enable-stdout-logs", "--disable-stdout-logs", "--enable-external-lib-logs",
+    "--disable-external-lib-logs",
+)  # fmt: skip
 _STOP_POLL_S = 0.1  # how long a signal may wait while nothing else happens
 
 
@@ -56,6 +70,29 @@ def _without_log_file(args: list[str] | None) -> list[str] | None:
     return [*(sys.argv if args is None else args), "--ros-args", "--disable-external-lib-logs"]
 
 
+def _init_problem(error: RuntimeError) -> str:
+    """Return why ROS did not start, in one line, with the option that an unknown one may mean."""
+    line = " ".join(str(error).split())
+    strange = re.findall(r"'([^']+)'", line)
+    if type(error).__name__ != "UnknownROSArgsError" or not strange:
+        return line
+    near = (did_you_mean(word, _ROS_OPTIONS) for word in strange if word.startswith("-"))
+    return f"unknown ROS arguments: {' '.join(strange)}{next(near, '')}"
+
+
+def _as_utf8(word: str) -> str:
+    """Return an argument with the letters that were typed: rclpy takes nothing but UTF-8.
+
+    Under an ASCII locale (LANG=C) Python keeps other bytes as lone surrogates.
+
+    Raises:
+        UnicodeDecodeError: what was typed is no UTF-8.
+    """
+    if any("\ud800" <= letter <= "\udfff" for letter in word):
+        return os.fsencode(word).decode("utf-8")
+    return word
+
+
 class NodeFinished(Exception):
     """Raised inside a callback of a node that has finished its work and wants to end."""
 
@@ -71,18 +108,23 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
         The exit code: 0 after a clean end, 2 if the node could not be made or started (a ValueError
         of either is printed as one line).
     """
+    try:
+        args = [_as_utf8(word) for word in (sys.argv if args is None else args)]
+    except UnicodeDecodeError as error:
+        print(f"[ERROR] the argument {error.object!r} is no UTF-8", file=sys.stderr, flush=True)
+        return 2
     use_large_image_transport()
     # rclpy's own handlers would close the context first, and no last message could be sent.
     try:
         rclpy.init(args=_without_log_file(args), signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # ROS arguments or a parameter file that cannot be understood
-        print(f"[ERROR] {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        print(f"[ERROR] {_init_problem(error)}", file=sys.stderr, flush=True)
         return 2
     stop = _StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        return _run(make_node, stop)
+        return _run(make_node, stop, args)
     except ValueError as error:
         print(f"[ERROR] {error}", file=sys.stderr, flush=True)
         return 2
@@ -91,6 +133,30 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         rclpy.try_shutdown()
+
+
+def report_unused_parameters(node: Any, arguments: Sequence[str]) -> None:
+    """Warn of each parameter, and section of a parameter file, that was given and does not exist.
+
+    Args:
+        node: the node, with all its parameters declared.
+        arguments: the command line it was started with.
+    """
+    files = params_files(arguments)
+    given = getattr(node, "_parameter_overrides", {})  # rclpy tells them in no other way
+    strangers = [name for name in given if not node.has_parameter(name)]
+    if not files and not strangers:
+        return
+    from expression_ros.nodes.all_parameters import TABLES
+
+    name = node.get_fully_qualified_name()
+    known = list(node.get_parameters_by_prefix(""))
+    others = {spec.name for table in TABLES.values() for spec in table}
+    lines = unknown_parameters(strangers, known, for_all_only(files, name), others)
+    for file in files:
+        lines += section_problems(file, name, set(TABLES))
+    for line in lines:
+        node.get_logger().warning(line)
 
 
 class _StopFlag:
@@ -110,8 +176,9 @@ class _StopFlag:
         return self._is_set
 
 
-def _run(make_node: Callable[[], Any], stop: _StopFlag) -> int:
+def _run(make_node: Callable[[], Any], stop: _StopFlag, args: list[str] | None) -> int:
     node = make_node()
+    report_unused_parameters(node, sys.argv if args is None else args)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

@@ -87,18 +87,21 @@ class ProjectedVote:
 
         Args:
             projected: the person's faces as each member sees them.
-            labels: N emotions; those that the ensemble cannot say are left out.
+            labels: N emotions; those that the ensemble cannot say are left out, of each member
+                also those that it does not know itself.
             strength: how many faces a general mean counts as.
         """
         moved = []
         columns = np.array([_column(self.labels, label) for label in labels])
         shown = [column for column in np.unique(columns) if column >= 0]
         for faces, general in zip(projected, self.means, strict=True):
-            if not shown:
-                return [means.copy() for means in self.means]
-            own = {column: faces[columns == column] for column in shown}
-            means = general + np.mean([own[c].mean(axis=0) - general[c] for c in shown], axis=0)
-            for column in shown:
+            known = [column for column in shown if np.isfinite(general[column]).all()]
+            if not known:
+                moved.append(general.copy())
+                continue
+            own = {column: faces[columns == column] for column in known}
+            means = general + np.mean([own[c].mean(axis=0) - general[c] for c in known], axis=0)
+            for column in known:
                 share = len(own[column]) / (len(own[column]) + strength)
                 means[column] += share * (own[column].mean(axis=0) - means[column])
             moved.append(means)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from expression_ros.recognition.plain_arrays import read_plain_arrays
 from expression_ros.vocabulary import canonical_label
 
 _FORMAT = 1
@@ -76,9 +76,18 @@ def checked_name(name: str) -> str:
 
 
 def persons_folder() -> Path:
-    """Return where the persons of this user are kept; the folder need not exist."""
+    """Return where the persons of this user are kept; the folder need not exist.
+
+    Raises:
+        PersonError: this user has no home.
+    """
     home = os.environ.get("XDG_DATA_HOME") or os.path.join("~", ".local", "share")
-    return Path(home).expanduser() / "expression_ros" / "persons"
+    try:
+        return Path(home).expanduser() / "expression_ros" / "persons"
+    except RuntimeError:
+        raise PersonError(
+            "this user has no home folder to keep persons in; set HOME or XDG_DATA_HOME"
+        ) from None
 
 
 def person_path(name: str, folder: Path | None = None) -> Path:
@@ -87,8 +96,11 @@ def person_path(name: str, folder: Path | None = None) -> Path:
 
 
 def person_names(folder: Path | None = None) -> list[str]:
-    """Return the names of all persons that are kept."""
-    return sorted(path.stem for path in (folder or persons_folder()).glob("*.npz"))
+    """Return the names of all persons that are kept; none where the folder cannot be read."""
+    try:
+        return sorted(path.stem for path in (folder or persons_folder()).glob("*.npz"))
+    except OSError:  # a home that is a file
+        return []
 
 
 def save_person(person: Person, folder: Path | None = None) -> Path:
@@ -134,21 +146,22 @@ def load_person(name: str, folder: Path | None = None) -> Person:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError("it is too large")
-        with np.load(path, allow_pickle=False) as arrays:
-            if set(arrays.files) != set(_ARRAYS) or int(arrays["format"]) != _FORMAT:
-                raise ValueError("it is of another version")
-            labels = tuple(canonical_label(str(label)) for label in arrays["labels"])
-            return Person(
-                name,
-                arrays["vectors"].astype(np.float32),
-                labels,
-                arrays["sessions"].astype(np.int64),
-                str(arrays["descriptor"]),
-                float(arrays["strength"]),
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_plain_arrays(path, _MOST_BYTES)
+        if set(arrays) != set(_ARRAYS) or int(arrays["format"]) != _FORMAT:
+            raise ValueError("it is of another version")
+        labels = tuple(canonical_label(str(label)) for label in arrays["labels"])
+        return Person(
+            name,
+            arrays["vectors"].astype(np.float32),
+            labels,
+            arrays["sessions"].astype(np.int64),
+            str(arrays["descriptor"]),
+            float(arrays["strength"]),
+        )
+    except (OSError, ValueError, TypeError, OverflowError) as error:  # arrays of other shapes
+        reason = " ".join(str(error).split())
         raise PersonError(
-            f"{path} cannot be used: {error}; delete it (expression-ros calibrate {name} "
+            f"{path} cannot be used: {reason}; delete it (expression-ros calibrate {name} "
             "--delete) and calibrate again"
         ) from error
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import cv2
 
+from expression_ros.recognition.opencv_parts import OPENCV, missing_part
+
 # In the order in which they are asked; Viola and Jones, 2001; Lienhart and Maydt, 2002.
 CASCADE_ORDER = ("default", "alt2", "alt", "alt_tree")
 
@@ -41,7 +43,7 @@ def cascade_folder() -> Path:
             return folder
     raise CascadeError(
         "OpenCV's Haar cascades are not installed; install them with "
-        "'apt install opencv-data' or 'pip install \"opencv-contrib-python-headless<5\"'"
+        f"'apt install opencv-data' or pip install '{OPENCV}'"
     )
 
 
@@ -54,6 +56,8 @@ def load_cascade(name: str, folder: Path | None = None) -> cv2.CascadeClassifier
     path = (folder or cascade_folder()) / f"haarcascade_{name}.xml"
     if not path.is_file():
         raise CascadeError(f"cascade file {path} is missing; reinstall OpenCV's data (opencv-data)")
+    if problem := missing_part("CascadeClassifier"):
+        raise CascadeError(problem)
     cascade = cv2.CascadeClassifier()
     try:
         loaded = cascade.load(str(path))

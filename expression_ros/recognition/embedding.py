@@ -12,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from expression_ros.recognition.opencv_parts import missing_part
+
 FACE_SIZE = 48  # px, width and height of the face the network looks at
 MAX_BATCH = 256  # faces handed to cv2.dnn at once; bounds the memory of a long list
 
@@ -63,6 +65,8 @@ class EmbeddingNetwork:
                 "this package or train one: "
                 "python -m expression_ros.training.embedding_network --help"
             )
+        if problem := missing_part("dnn.readNetFromONNX"):
+            raise EmbeddingError(problem)
         try:
             self._net = cv2.dnn.readNetFromONNX(str(self.path))
             self._net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)

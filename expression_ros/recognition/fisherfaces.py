@@ -24,6 +24,7 @@ from expression_ros.recognition.model_manifest import (
     read_manifest,
     remedy,
 )
+from expression_ros.recognition.opencv_parts import missing_part
 from expression_ros.recognition.vote import Ballot, VoteCalibration, count_votes
 
 KIND = "fisherfaces"
@@ -78,6 +79,7 @@ class FisherfaceEnsemble:
         Raises:
             ModelError: something is missing, corrupt or does not fit together.
         """
+        check_opencv_face()
         folder = Path(folder)
         manifest = read_manifest(folder, KIND)
         descriptor = descriptor_of(manifest, folder)
@@ -143,6 +145,13 @@ def _vote_settings(
         raise _unfit(path, str(error)) from error
 
 
+def check_opencv_face() -> None:
+    """Raise ModelError, with the remedy, if this OpenCV has no Fisherfaces."""
+    for part in ("face.FisherFaceRecognizer", "face.StandardCollector"):
+        if problem := missing_part(part):
+            raise ModelError(problem)
+
+
 def load_member(
     path: Path, descriptor_size: int, labels: Mapping[int, str]
 ) -> cv2.face.FisherFaceRecognizer:
@@ -156,11 +165,7 @@ def load_member(
     Raises:
         ModelError: this OpenCV lacks cv2.face, or the file is corrupt or does not fit.
     """
-    if not hasattr(cv2, "face"):
-        raise ModelError(
-            "this OpenCV has no cv2.face; pip install 'opencv-contrib-python-headless>=4.6,<5' "
-            "in place of opencv-python"
-        )
+    check_opencv_face()
     member = cv2.face.FisherFaceRecognizer.create()
     try:
         member.read(str(path))

@@ -29,6 +29,14 @@ def descriptor_of(manifest: ModelManifest, folder: Path) -> Descriptor:
         ModelError: it cannot be built, or does not make vectors of the length of the manifest.
     """
     path = folder / MANIFEST_NAME
+    file = manifest.descriptor_settings.get("file")
+    vouched = manifest.descriptor_file
+    # Before it is opened: cv2.dnn may end the process on a damaged network.
+    if file is not None and (vouched is None or vouched.path != file):
+        raise ModelError(
+            f"{path}: it gives no SHA-256 of {file}, the file of its descriptor; "
+            f"{remedy(manifest.kind)}"
+        )
     try:
         descriptor = make_descriptor(
             manifest.descriptor, manifest.descriptor_settings, manifest.face.size, folder

@@ -171,7 +171,8 @@ def _loaded(path: Path, kind: str) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"model file {path} is missing; {remedy(kind)}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    # YAMLError, UnicodeDecodeError, what int(), float() and datetime() raise, RecursionError
+    except Exception as error:
         reason = " ".join(str(error).split())
         raise _wrong(path, f"it cannot be read ({reason})", kind) from error
     if not isinstance(content, dict):

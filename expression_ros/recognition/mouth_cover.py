@@ -6,15 +6,16 @@ without something drawn over mouth and chin (``expression-ros train mouth-cover`
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from expression_ros.recognition.model_manifest import ModelError, sha256_of
+from expression_ros.recognition.plain_arrays import read_plain_arrays
 
 FILE_NAME = "mouth_cover.npz"
+_MOST_BYTES = 1 << 24
 _REMEDY = (
     "restore the shipped models/fisherfaces_upper (git checkout -- models/fisherfaces_upper) or "
     "train it anew: expression-ros train mouth-cover --data fer2013.npz"
@@ -72,16 +73,16 @@ def read_mouth_cover(folder: Path, sha256: str, size: int) -> MouthCover:
         found = sha256_of(path)
         if found != sha256:
             raise ValueError(f"its SHA-256 is {found[:12]}..., the manifest says {sha256[:12]}...")
-        with np.load(path, allow_pickle=False) as arrays:
-            rule = MouthCover(
-                np.asarray(arrays["weights"], np.float64),
-                float(arrays["bias"]),
-                float(arrays["threshold"]),
-            )
+        arrays = read_plain_arrays(path, _MOST_BYTES)
+        rule = MouthCover(
+            np.asarray(arrays["weights"], np.float64),
+            float(arrays["bias"]),
+            float(arrays["threshold"]),
+        )
         if rule.weights.shape != (size,) or not np.isfinite(rule.weights).all():
             raise ValueError(f"it does not fit descriptors of {size} numbers")
     except FileNotFoundError:
         raise ModelError(f"model file {path} is missing; {_REMEDY}") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"model file {path} cannot be used: {error}; {_REMEDY}") from error
     return rule

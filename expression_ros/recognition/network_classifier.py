@@ -28,6 +28,8 @@ from expression_ros.recognition.network_description import (
     NetworkDescription,
     read_description,
 )
+from expression_ros.recognition.network_trial import network_crash
+from expression_ros.recognition.opencv_parts import missing_part
 from expression_ros.recognition.scores import prediction_from, softmax
 from expression_ros.vocabulary import UNKNOWN
 
@@ -72,7 +74,15 @@ class NetworkClassifier:
         folder = Path(folder)
         if folder.name == DESCRIPTION_NAME:
             folder = folder.parent
-        return cls(folder, read_description(folder))
+        description = read_description(folder)
+        _check_opencv_dnn()
+        path = folder / description.file
+        if path.is_file() and (crash := network_crash(path, description.blob_shape())):
+            raise ModelError(
+                f"{folder / DESCRIPTION_NAME}: cv2.dnn {cv2.__version__} {crash} on {path.name}; "
+                "the file is damaged or of no use to it: copy or export it anew, opset 11 to 13"
+            )
+        return cls(folder, description)
 
     @classmethod
     def load_cnn(cls, folder: str | Path) -> NetworkClassifier:
@@ -82,15 +92,17 @@ class NetworkClassifier:
             ModelError: something is missing, corrupt or does not fit together.
         """
         folder = Path(folder)
+        _check_opencv_dnn()
         manifest = read_manifest(folder, CNN)
-        network = cls(folder, read_description(folder), manifest)
+        description = read_description(folder)
         vouched = {file.path for file in manifest.files}
-        if not {DESCRIPTION_NAME, network.description.file} <= vouched:
+        # Before it is opened: cv2.dnn may end the process on a damaged file.
+        if not {DESCRIPTION_NAME, description.file} <= vouched:
             raise ModelError(
                 f"{folder / MANIFEST_NAME}: it does not list {DESCRIPTION_NAME} and "
-                f"{network.description.file}; {remedy(CNN)}"
+                f"{description.file}; {remedy(CNN)}"
             )
-        return network
+        return cls(folder, description, manifest)
 
     def read(self, grey_frame: np.ndarray, box: Sequence[int]) -> Prediction:
         """Return the expression of the face in a box; see Classifier.read."""
@@ -188,6 +200,11 @@ class NetworkClassifier:
         """Return what the network says of (N, S, S) uint8 faces, (N, outputs) float32."""
         self._net.setInput(self.description.blob(faces))
         return np.array(self._net.forward(self._output)).reshape(len(faces), -1)
+
+
+def _check_opencv_dnn() -> None:
+    if problem := missing_part("dnn.readNetFromONNX"):
+        raise ModelError(problem)
 
 
 def _reason(error: Exception) -> str:

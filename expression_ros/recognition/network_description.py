@@ -141,6 +141,13 @@ class NetworkDescription:
             "face": self.face.as_mapping(),
         }
 
+    def blob_shape(self) -> tuple[int, int, int, int]:
+        """Return the shape of what the network is given for one face."""
+        channels = COLOURS[self.colour]
+        if self.layout == "nhwc":
+            return (1, self.size, self.size, channels)
+        return (1, channels, self.size, self.size)
+
     def blob(self, faces: np.ndarray) -> np.ndarray:
         """Return what the network is given for faces.
 
@@ -173,15 +180,17 @@ def read_description(folder: Path) -> NetworkDescription:
     path = folder / DESCRIPTION_NAME
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return NetworkDescription.from_mapping(content)
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(
             f"{path} is missing; it says what the network wants to see: file, labels, input (size, "
             "colour, layout, scale, mean, std), output (name, kind), face (margin)"
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    # YAMLError, UnicodeDecodeError, what int(), float() and datetime() raise, RecursionError
+    except Exception as error:
         raise ModelError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    except (ValueError, TypeError, FaceError, UnknownLabelError) as error:
+    try:
+        return NetworkDescription.from_mapping(content)
+    except (ValueError, TypeError, OverflowError, FaceError, UnknownLabelError) as error:
         raise ModelError(f"{path} cannot be used: {error}; correct that entry") from error
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from expression_ros.recognition.fisherfaces import check_opencv_face
+
 
 def write_opencv_trained(
     paths: Sequence[Path],
@@ -35,8 +37,10 @@ def write_opencv_trained(
         progress: is told what is being done.
 
     Raises:
-        ValueError: OpenCV refuses, or a class has no image among those chosen.
+        ValueError: OpenCV refuses or has no Fisherfaces, or a class has no image among those
+            chosen.
     """
+    check_opencv_face()
     rng = np.random.default_rng(seed)
     for place, path in enumerate(paths):
         progress(f"OpenCV trains model {place + 1} of {len(paths)}")
