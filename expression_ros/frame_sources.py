@@ -373,13 +373,10 @@ def _capture_of(path: Path) -> Any:
     if name.isprintable():
         return cv2.VideoCapture(name)
     try:
-        file = os.open(path, os.O_RDONLY)
+        with path.open("rb") as file:  # until OpenCV has opened it for itself
+            return cv2.VideoCapture(f"/dev/fd/{file.fileno()}")
     except OSError:
         return cv2.VideoCapture()  # one that is not open
-    try:
-        return cv2.VideoCapture(f"/dev/fd/{file}")
-    finally:
-        os.close(file)  # OpenCV has opened it for itself
 
 
 class Webcam(FrameSource):
