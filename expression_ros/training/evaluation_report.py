@@ -80,13 +80,12 @@ def _milliseconds(seconds: Sequence[float]) -> dict[str, float]:
 def summary(figures: Mapping[str, Any]) -> str:
     """Return the figures as text for a terminal."""
     tables = (_aligned(_per_class_rows(figures)), _aligned(_confusion_rows(figures)))
-    lines = [*_people_lines(figures), _headline(figures), *_counts(figures)]
+    lines = [*people_lines(figures.get("people")), _headline(figures), *_counts(figures)]
     return "\n".join([*lines, *(f"\n{text}" for text in tables)])
 
 
-def _people_lines(figures: Mapping[str, Any]) -> list[str]:
-    """Return what people say of the answers, where they were asked."""
-    people = figures.get("people")
+def people_lines(people: Mapping[str, Any] | None) -> list[str]:
+    """Return lines about what people say of the answers; none where nobody was asked."""
     if people is None:
         return []
     recalls = ", ".join(
@@ -236,7 +235,7 @@ def _report(figures: Mapping[str, Any], title: str, command: str) -> str:
         right = "-" if row["right"] is None else f"{row['right']:.2f}"
         coverage.append([f"{row['threshold']:.2f}", f"{row['said']:.2f}", right])
     counts = "\n".join(f"* {line}" for line in _counts(figures))
-    people = "".join(f"* {line}\n" for line in _people_lines(figures))
+    people = "".join(f"* {line}\n" for line in people_lines(figures.get("people")))
     people = f"{people}\n" if people else ""
     return f"""\
 # {title}
