@@ -84,8 +84,8 @@ def test_analyze_has_a_row_for_each_photo_and_no_face_goes_on(album, tmp_path, c
     main(["predict", "--json", str(album)])
     for row, photo in zip(rows, json.loads(capsys.readouterr().out), strict=True):
         box = [int(row[key]) for key in "xywh"] if row["id"] else []
-        # To some pixels: grey comes from colour here, and out of the file there.
-        assert box == pytest.approx(photo["faces"][0]["box"] if photo["faces"] else [], abs=4)
+        # To a step between sizes: grey comes from colour here, and out of the file there.
+        assert box == pytest.approx(photo["faces"][0]["box"] if photo["faces"] else [], abs=8)
     ids = [row["id"] for row in rows if row["id"]]
     assert len(set(ids)) == len(ids) == len(summary["faces"])
 
