@@ -16,12 +16,11 @@ def grey_of(image):
 class ScriptedCascade:
     """A cascade whose answer is set: for the rule that chooses between cascades, not for faces."""
 
-    def __init__(self, boxes):
-        self.boxes = boxes
+    def __init__(self, boxes, shape=None):
+        self.boxes, self.shape = boxes, shape
 
     def detectMultiScale(self, image, **settings):
-        # Asked about the frame itself; in the tiny copy for close ups there is nobody.
-        return np.array(self.boxes if image.shape == EMPTY.shape else [])
+        return np.array(self.boxes if image.shape == (self.shape or image.shape) else [])
 
 
 def detector_with(cascades, selection="all", min_face=0.14):
@@ -33,8 +32,9 @@ def detector_with(cascades, selection="all", min_face=0.14):
 
 
 def scripted_detector(selection, *answers):
-    # With min_face 0.14, 28 of 200 rows, the frame is searched at its full size.
-    return detector_with([ScriptedCascade(boxes) for boxes in answers], selection)
+    # With min_face 0.14, 28 of 200 rows, the frame is searched at its full size; in the tiny copy
+    # for close ups there is nobody.
+    return detector_with([ScriptedCascade(boxes, EMPTY.shape) for boxes in answers], selection)
 
 
 A, B = (10, 10, 60, 60), (120, 10, 70, 70)
@@ -156,6 +156,39 @@ def is_inside(box, shape):
     return 0 <= x < x + w <= shape[1] and 0 <= y < y + h <= shape[0]
 
 
+@pytest.mark.parametrize("shape", [(240, 4096), (101, 4096), (480, 4096), (4096, 4096)])
+def test_a_search_of_a_strip_costs_no_more_than_one_of_a_panorama(shape):
+    assert pixels_searched(shape) <= 1.02 * pixels_searched((480, 6 * 480))
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (480, 6 * 480), (240, 6 * 240), (100, 600)])
+def test_a_panorama_is_searched_at_the_size_at_which_the_smallest_face_is_just_seen(shape):
+    scale = min(1.0, 28 / (0.12 * shape[0]))
+    assert pixels_searched(shape) == pytest.approx(scale**2 * shape[0] * shape[1], rel=0.01)
+
+
+def pixels_searched(shape):
+    searched = []
+
+    class Cascade:
+        def detectMultiScale(self, image, **settings):
+            searched.append(image.size)
+            return []
+
+    detector = detector_with([Cascade()] * 4, min_face=0.12)
+    detector.search_frame(np.zeros(shape, np.uint8), (0,))
+    return searched[0]
+
+
+def test_a_face_in_a_strip_is_found(astronaut):
+    portrait = cv2.resize(grey_of(astronaut)[:360, :360], (240, 240), interpolation=cv2.INTER_AREA)
+    strip = np.full((240, 4096), 110, np.uint8)
+    strip[:, 400:640] = portrait
+    (alone,) = (one.box for one in FaceDetector().search_frame(portrait))
+    (found,) = (one.box for one in FaceDetector().search_frame(strip))
+    assert overlap(found, alone._replace(x=alone.x + 400)) > 0.6
+
+
 @pytest.mark.parametrize("height", range(201, 216))
 def test_boxes_stay_inside_the_frame_whatever_is_rounded(height):
     detector = detector_with([WholeImage()] * 4, min_face=0.5)  # at a quarter of its size
@@ -175,7 +208,7 @@ def test_of_several_faces_near_a_known_one_the_nearest_is_taken(known, aside, ne
     begin = round(0.15 * known.w) + 6  # of the nearer face in what is searched, before scaling
     corners = [(begin, begin), (begin + aside[0], begin + aside[1])]
     boxes = [[round(scale * v) for v in (*corner, known.w, known.h)] for corner in corners]
-    detector = scripted_detector("all", boxes if nearest_is_first else boxes[::-1])
+    detector = detector_with([ScriptedCascade(boxes if nearest_is_first else boxes[::-1])])
     found = detector.search_near(np.zeros((300, 400), np.uint8), Detection(known, 0))
     assert found == Detection(Box(known.x + 6, known.y + 6, known.w, known.h), 0)
 

@@ -8,6 +8,7 @@ And it sees only upright faces: one that is lost, or a photo without faces, is s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -91,6 +92,9 @@ _SIZES = _Vicinity(0.3, 0.6, 1.5, 72, _Steps(1.1, 5))
 _CLOSE_UP, _BORDER = 0.4, 0.25
 _DEFAULT, _ALT2, _ALT = 0, 1, 2  # places in CASCADE_ORDER
 _PRECISE = (_ALT2, _ALT)
+# Of a strip the working copy has at most the area of a frame so many times as wide as high; an
+# ordinary frame or panorama is not touched. The area is what a search costs.
+_WIDEST = 6.0
 _TURNED = 25  # degrees; a cascade sees faces turned by up to 15
 
 # Where a face was lost: one look a frame, a cascade and by how much the frame is turned for it.
@@ -119,7 +123,8 @@ class FaceDetector:
         selection: ``single``: a search of the frame returns the face of the first cascade that sees
             exactly one, and stops there (van Gent's rule, "Emotion recognition with Python, OpenCV
             and a face dataset", 2016). ``all``: every face of the first cascade that sees any.
-        min_face: width of the smallest face of interest as a fraction of the frame's height.
+        min_face: width of the smallest face of interest as a fraction of the frame's height; it
+            grows where a frame is more than six times as wide as high.
 
     Raises:
         CascadeError: a cascade file is missing or corrupt.
@@ -337,8 +342,13 @@ class FaceDetector:
         return (left + x / scale - kx) ** 2 + (top + y / scale - ky) ** 2
 
     def _working_copy(self, grey: np.ndarray, sweep: _Sweep) -> tuple[np.ndarray, float]:
-        """Return the frame at the size where the smallest face of interest is just visible."""
-        scale = min(1.0, sweep.smallest_px / (self.min_face * grey.shape[0]))
+        """Return the frame at the size where the smallest face of interest is just visible.
+
+        A strip that is wider is brought to a smaller size, where larger faces are.
+        """
+        height, width = grey.shape
+        enough = sweep.smallest_px / self.min_face  # rows
+        scale = min(1.0, enough / height, enough * math.sqrt(_WIDEST / (width * height)))
         return scaled(grey, scale), scale
 
     def _faces_in(
