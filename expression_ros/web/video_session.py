@@ -187,7 +187,7 @@ class VideoSession:
             reading = read_alone(self._pipeline, grey)
         else:
             reading = self._pipeline.read(grey, now)
-        self._mirror(reading, now)
+        self._mirror(reading)
         self.state.frame_read(now)
         self.state.person_seen(person_of(reading), now)
         note = f"{self._rate:.0f} fps"
@@ -197,9 +197,10 @@ class VideoSession:
         self.frame_times.append(time.perf_counter() - begin)
         self.calibration.offer(grey, now)
 
-    def _mirror(self, reading: FrameReading | None, now: float) -> None:
+    def _mirror(self, reading: FrameReading | None) -> None:
         face = reading.primary if reading else None
         with self._lock:
+            now = time.monotonic()  # here: for two threads that take turns, it never goes back
             if face is not None:
                 self._behaviour.scores_received(face.scores, now)
                 self._behaviour.label_received(face.label, now)
@@ -216,9 +217,8 @@ class VideoSession:
     def _tick(self) -> None:
         """Let the robot turn neutral and diagnostics go on, whether frames come or not."""
         while not self._stopping.wait(_TICK_S):
-            now = time.monotonic()
-            self._mirror(None, now)
-            self._report(now)
+            self._mirror(None)
+            self._report(time.monotonic())
 
     def _fail(self, problem: str) -> None:
         if problem != self._problem:
