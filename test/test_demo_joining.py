@@ -1,5 +1,8 @@
 """A frame's label, score and answer are its own, and a line belongs to its time."""
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,3 +100,15 @@ def test_every_line_is_of_a_frame_that_there_was(frames):
         time, seen = line.split(" s  ")[0], line.split(" s  ")[1].split("  -> ")[0]
         labels = [row[1] for row in rows if f"{row[0]:5.1f}" == time]
         assert any(seen.startswith(label or "nobody") for label in labels)
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["rclpy tells when", "as on Humble"])
+def test_a_message_is_handed_on_with_its_time_whatever_rclpy_tells(is_told):
+    observer = pytest.importorskip("expression_ros.demo.observer", reason="needs rclpy")
+    taken = []
+    callback = observer._timed(lambda *both: taken.append(both), is_told)
+    before = time.time_ns()
+    callback("smile", *([{"source_timestamp": 7}] if is_told else []))
+    ((message, at),) = taken
+    assert message == "smile"
+    assert at == 7 if is_told else before <= at <= time.time_ns()

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray, String
 
@@ -17,6 +18,8 @@ from expression_ros.demo.side_by_side import Moment
 from expression_ros.demo.timeline import TimelineRow
 from expression_ros.nodes.image_conversion import bgr_from_message
 
+# rclpy of Humble hands a message to its callback, and nothing else about it.
+_IS_TOLD = hasattr(Subscription, "CallbackType")
 _WATCHED = ("face_emotion", "face_emotion/image", "robot_expression", "robot_face/image")
 
 
@@ -24,10 +27,10 @@ class Observer(Node):
     """Joins labels, scores, overlay and the robot's answers into one row per processed frame.
 
     std_msgs/String and Float32MultiArray carry no stamp. So messages are joined by when they were
-    published, which the middleware tells of each: the recognizer publishes the scores, the label
-    and then the overlay of a frame, before those of the next. A row is made when the next overlay
-    has come: by then all of its frame is here, in whichever order topics were taken. Its time is
-    the stamp of its frame, which the overlay carries.
+    published, which the middleware tells of each (on Humble, by when they arrived): the recognizer
+    publishes the scores, the label and then the overlay of a frame, before those of the next. A row
+    is made when the next overlay has come: by then all of its frame is here, in whichever order
+    topics were taken. Its time is the stamp of its frame, which the overlay carries.
 
     Args:
         tell: called with one line for each change of what is seen or shown.
@@ -46,11 +49,13 @@ class Observer(Node):
         self._waiting: tuple[int, Image] | None = None  # an overlay, and when it was published
         self._first_stamp: float | None = None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(Float32MultiArray, "face_emotion/scores", self._take_scores, 10)
-        self.create_subscription(String, "face_emotion", self._take_label, 10)
-        self.create_subscription(String, "robot_expression", self._take_expression, latched)
-        self.create_subscription(Image, "robot_face/image", self._take_face, 2)
-        self.create_subscription(Image, "face_emotion/image", self._take_overlay, 10)
+        self.create_subscription(
+            Float32MultiArray, "face_emotion/scores", _timed(self._take_scores), 10
+        )
+        self.create_subscription(String, "face_emotion", _timed(self._take_label), 10)
+        self.create_subscription(String, "robot_expression", _timed(self._take_expression), latched)
+        self.create_subscription(Image, "robot_face/image", _timed(self._take_face), 2)
+        self.create_subscription(Image, "face_emotion/image", _timed(self._take_overlay), 10)
 
     def missing_topics(self) -> list[str]:
         """Return the watched topics that nobody publishes yet."""
@@ -63,24 +68,24 @@ class Observer(Node):
             self._waiting = None
         self._changes.finish()
 
-    def _take_scores(self, message: Float32MultiArray, info: Any) -> None:
+    def _take_scores(self, message: Float32MultiArray, at: int) -> None:
         if message.data:
-            self._scores.add(_published_at(info), max(message.data))
+            self._scores.add(at, max(message.data))
 
-    def _take_label(self, message: String, info: Any) -> None:
-        self._labels.add(_published_at(info), message.data)
+    def _take_label(self, message: String, at: int) -> None:
+        self._labels.add(at, message.data)
 
-    def _take_expression(self, message: String, info: Any) -> None:
-        self._robot.add(_published_at(info), message.data)
+    def _take_expression(self, message: String, at: int) -> None:
+        self._robot.add(at, message.data)
 
-    def _take_face(self, message: Image, info: Any) -> None:
-        self._robot_picture.add(_published_at(info), _jpeg(message))
+    def _take_face(self, message: Image, at: int) -> None:
+        self._robot_picture.add(at, _jpeg(message))
 
-    def _take_overlay(self, message: Image, info: Any) -> None:
+    def _take_overlay(self, message: Image, at: int) -> None:
         self.last_frame_at = time.monotonic()
         if self._waiting is not None:
             self._make_row(*self._waiting)
-        self._waiting = (_published_at(info), message)
+        self._waiting = (at, message)
 
     def _make_row(self, at: int, overlay: Image) -> None:
         stamp = overlay.header.stamp.sec + 1e-9 * overlay.header.stamp.nanosec
@@ -95,9 +100,16 @@ class Observer(Node):
         self._changes.take(row)
 
 
-def _published_at(info: Any) -> int:
-    """Return when a message was published, in nanoseconds of its publisher's clock."""
-    return int(info["source_timestamp"])
+def _timed(take: Callable[[Any, int], None], is_told: bool = _IS_TOLD) -> Callable[..., None]:
+    """Return a callback that hands on a message and when it was published, in nanoseconds.
+
+    Args:
+        take: takes both.
+        is_told: whether rclpy tells when a message was published; else it is when it arrived.
+    """
+    if is_told:
+        return lambda message, info: take(message, int(info["source_timestamp"]))
+    return lambda message: take(message, time.time_ns())
 
 
 def _jpeg(message: Image) -> bytes:
