@@ -45,7 +45,7 @@ LABEL_TOPIC = "face_emotion"
 
 _TICK_S = 0.1  # how soon the overlay is asked for when somebody looks, or let go
 _REPORT_S = 1.0
-_NOBODY_S = 1.0  # without a label after which nobody is there
+_NOBODY_S = 1.0  # without a label after which a frame shows nobody
 _SAME_FRAME_S = 0.5  # scores and faces are published right before the label of their frame
 _ANSWER_S = 3.0  # that the mirror may take to answer
 _HOW_TO_USE = (
@@ -155,8 +155,18 @@ class Web(Node):
         except ValueError:
             self._scores = time.monotonic(), {}  # the mirror warns of it on /diagnostics
 
+    def _frame_read(self) -> None:
+        """Take that a frame was read; nobody is there if its label does not come, nor came before.
+
+        Silence alone says nothing: a camera that fell silent shows neither somebody nor nobody.
+        """
+        now = time.monotonic()
+        self.state.frame_read(now)
+        if now - self._label_at > _NOBODY_S:
+            self.state.person_seen(NOBODY, now)
+
     def _take_detections(self, message: Any) -> None:
-        self.state.frame_read()
+        self._frame_read()
         faces = [
             (found.id, found.results[0].hypothesis.class_id, found.results[0].hypothesis.score)
             for found in message.detections
@@ -183,7 +193,7 @@ class Web(Node):
 
     def _take_overlay(self, message: CompressedImage) -> None:
         assert self._painter is not None
-        self.state.frame_read()
+        self._frame_read()
         self._painter.offer(lambda: self._small_jpeg(message))
 
     def _small_jpeg(self, message: CompressedImage) -> bytes:
@@ -204,8 +214,6 @@ class Web(Node):
         self._send_choices()
         assert self._calibration_images is not None
         self._calibration_images.follow()
-        if time.monotonic() - self._label_at > _NOBODY_S:
-            self.state.person_seen(NOBODY)
 
     def _follow_watchers(self) -> None:
         """Subscribe the overlay while somebody looks: the recognizer draws it only then."""
@@ -260,7 +268,8 @@ class Web(Node):
         self.state.told(problem=problem or self._calibration_images.problem)
         self.state.diagnosed(self._reports.diagnostics(now))
         # A recognizer that reports, but reads nothing, waits for its camera.
-        self.state.suspect(CAMERA if self._reports.recognizer_reports(now) else RECOGNIZER)
+        reads = not problem and self._reports.recognizer_reports(now)
+        self.state.suspect(CAMERA if reads else RECOGNIZER)
         mirror = self._reports.mirror_values(now)
         if not mirror:
             if not self.count_publishers(self._expression_topic):

@@ -165,7 +165,7 @@ class State(Handler):
     """All that the page shows but the pictures, once, for scripts."""
 
     def get(self) -> None:
-        self.write({**self.state.info(), **self.state.frame()})
+        self.write({**self.state.info(), **self.state.frame(), **self.state.pulse()})
 
 
 class Events(Handler):

@@ -28,7 +28,7 @@ from expression_ros.recognition.pipeline import FrameReading
 from expression_ros.recognition.single_photos import read_alone
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import Painter, overlay_jpeg
-from expression_ros.web.state import ERROR, NOBODY, OK, WARNING, Diagnostic, Person, WebState
+from expression_ros.web.state import ERROR, OK, WARNING, Diagnostic, Person, WebState
 
 _REPORT_S = 1.0
 _RETRY_S = 2.0  # between attempts to open a webcam
@@ -161,7 +161,6 @@ class VideoSession:
             finally:
                 source.close()
             self._pipeline.reset()
-            self.state.person_seen(NOBODY)
             if not source.is_live:
                 self._stopping.wait()  # what a file had to show was shown
             self._stopping.wait(_RETRY_S)
