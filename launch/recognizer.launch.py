@@ -121,11 +121,15 @@ def nodes(context):
     required = truth("required", value["required"])
     handlers = [when_it_ends(one, common["respawn"], required) for one in actions]
     if truth("web", value["web"]):
-        camera_topic = "/".join([*names[:1], value["image_topic"]])
+        # With several cameras, the pictures of the first; images only for a calibration.
+        overlay = "face_emotion/image/compressed"
         page = Node(
             executable="web",
             name="web",
-            remappings=[("image", camera_topic)],  # read only while somebody is calibrated
+            remappings=[
+                ("image", "/".join([*names[:1], value["image_topic"]])),
+                *[(overlay, f"{name}/{overlay}") for name in names[:1]],
+            ],
             parameters=[params_file, *given(value, text, "model", "image_transport")],
             **common,
         )

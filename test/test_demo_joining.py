@@ -1,13 +1,15 @@
 """A frame's label, score and answer are its own, and a line belongs to its time."""
 
 import re
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from expression_ros.demo.changes import ChangeTeller
 from expression_ros.demo.timeline import TimelineRow
-from expression_ros.nodes.published import Published
+from expression_ros.nodes.published import Published, timed
 
 
 @given(
@@ -108,3 +110,14 @@ def test_every_line_says_what_the_rows_say_at_its_times(frames):
         by_time = {f"{row[0]:.1f}": row for row in rows}
         assert seen.startswith(by_time[begin][1] or "nobody")
         assert by_time[later.removesuffix(" s") or begin][3] == robot
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["rclpy tells when", "as on Humble"])
+def test_a_message_is_handed_on_with_its_time_whatever_rclpy_tells(is_told):
+    taken = []
+    callback = timed(lambda *both: taken.append(both), is_told)
+    before = time.time_ns()
+    callback("smile", *([{"source_timestamp": 7}] if is_told else []))
+    ((message, at),) = taken
+    assert message == "smile"
+    assert at == 7 if is_told else before <= at <= time.time_ns()

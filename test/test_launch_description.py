@@ -136,7 +136,10 @@ def test_several_cameras_have_a_recognizer_each_in_a_namespace():
     recognizers = [node for node in launch.nodes if node.name == "recognizer"]
     assert [node.namespace for node in recognizers] == ["robot/left", "robot/right"]
     assert {node.remappings[0] for node in recognizers} == {("image", "color")}
-    assert launch.node("web").remappings == [("image", "left/color")]
+    assert launch.node("web").remappings == [
+        ("image", "left/color"),
+        ("face_emotion/image/compressed", "left/face_emotion/image/compressed"),
+    ]
     assert launch.node("emotion_selector").parameters[1]["sources"].value == "left,right"
 
 

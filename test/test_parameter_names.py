@@ -13,6 +13,8 @@ from expression_ros.nodes.all_parameters import TABLES
 from expression_ros.nodes.parameter_files import (
     applies,
     for_all_only,
+    misspelt_nodes,
+    named_nodes,
     params_files,
     section_problems,
     sections,
@@ -82,6 +84,24 @@ def test_sections_that_reach_nobody_are_told(tmp_path, section, told):
     assert for_all_only([file], "/recognizer") == ({"min_face"} if section == "/**" else set())
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["-p", "mirorr:min_hold:=1.0"], ["mirorr"]),
+        (["--remap", "mirorr:a:=b", "-r", "x:__ns:=/y"], ["mirorr", "x"]),
+        (["-p", "min_hold:=1.0", "-r", "__node:=m", "-r", "/a:=/b"], []),
+        (["-p", "robot:='a:b'", "-p", "model:=file://x", "--log-level", "mirorr:=debug"], []),
+    ],
+)
+def test_nodes_that_single_values_are_for_are_found(words, named):
+    assert named_nodes(["node", "--ros-args", *words]) == named
+
+
+def test_a_misspelt_node_before_a_value_is_named():
+    told = misspelt_nodes(["mirorr", "mirror", "web", "arm_controller"], "mirror", set(TABLES))
+    assert told == ["no node is called mirorr; did you mean mirror?"]
+
+
 def test_a_section_of_another_robot_is_none_of_ours(tmp_path):
     file = tmp_path / "p.yaml"
     values = {"ros__parameters": {"min_face": 0.2}}
@@ -93,19 +113,28 @@ def test_a_node_names_what_was_misspelt(tmp_path):
     pytest.importorskip("rclpy")
     file = tmp_path / "p.yaml"
     file.write_text("robot_fase:\n  ros__parameters:\n    width: 100\n")
-    words = ["--ros-args", "-p", "idel:=false", "--params-file", str(file)]
+    words = [
+        "--ros-args",
+        "-p",
+        "idel:=false",
+        "-p",
+        "robot_fce:width:=9",
+        "--params-file",
+        str(file),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "expression_ros.nodes.robot_face", *words],
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
-        told = [process.stderr.readline() for _ in range(2)]
+        told = [process.stderr.readline() for _ in range(3)]
     finally:
         process.terminate()
         process.communicate(timeout=20)
     assert process.returncode == 0
     assert "there is no parameter idel: it is ignored; did you mean idle?" in told[0]
-    assert f"{file}: no node is called robot_fase; did you mean robot_face?" in told[1]
+    assert "no node is called robot_fce; did you mean robot_face?" in told[1]
+    assert f"{file}: no node is called robot_fase; did you mean robot_face?" in told[2]
 
 
 # As ros2 param dump and load do it (ros2cli, ros2param): every parameter by its services, written

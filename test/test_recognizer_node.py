@@ -22,13 +22,14 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_bench import wait_until
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Float32MultiArray, String
+from std_msgs.msg import Float32MultiArray, Header, String
 
 from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
 from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.pipeline import ExpressionRecognizer, FaceReading, FrameReading
 from expression_ros.resources import models_path
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
@@ -354,6 +355,27 @@ def test_detections_carry_box_id_scores_and_the_image_header(ros, portrait):
     assert scores[0][0] == "happiness"
     assert [s for _, s in scores] == sorted((s for _, s in scores), reverse=True)
     assert sum(s for _, s in scores) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("label", "wanted"),
+    [
+        ("unknown", [("unknown", 0.5), ("fear", 0.5), ("anger", 0.3), ("neutral", 0.2)]),
+        ("anger", [("anger", 0.3), ("fear", 0.5), ("neutral", 0.2)]),  # settled; fear may pass
+        ("fear", [("fear", 0.5), ("anger", 0.3), ("neutral", 0.2)]),
+    ],
+)
+def test_a_detection_says_first_what_is_said_of_the_face_everywhere_else(label, wanted):
+    pytest.importorskip(
+        "vision_msgs.msg", reason="needs vision_msgs: tools/build_test_interfaces.py builds it"
+    )
+    from expression_ros.nodes.recognizer_outputs import detections_message
+
+    scores = {"anger": 0.3, "fear": 0.5, "neutral": 0.2}
+    face = FaceReading(1, Box(9, 9, 50, 50), label, scores.get(label, 0.5), scores)
+    (one,) = detections_message(FrameReading((face,), primary=face), Header()).detections
+    said = [(result.hypothesis.class_id, result.hypothesis.score) for result in one.results]
+    assert said == wanted
 
 
 def run_process(*arguments):

@@ -24,10 +24,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Of each command one call; {file} is a text file, so that no output can be made below it.
 CALLS = {
     "predict": "predict {picture} --output {file}/out",
-    "live": "live --video {missing} --no-window",
+    "live": "live --video {missing}",
     "web": "web --video {missing} --port 0",
     "analyze": "analyze {pictures} --output {file}/out",
-    "demo": "demo --video {missing} --output {file}/out",
+    "demo": "demo --video {picture} --output {file}/out",
     "robots": "robots",
     "robots show": "robots show {file}",
     "calibrate": "calibrate ada --faces {missing}",
@@ -39,7 +39,7 @@ CALLS = {
     "train landmarks": "train landmarks --data {missing} --output {file}/out",
     "train cnn": "train cnn --data {missing} --output {file}/out",
     "train mouth-cover": "train mouth-cover --data {missing} --output {file}/out",
-    "evaluate": "evaluate --data {missing} --output {file}/out",
+    "evaluate": "evaluate --data {missing} --report {file}/out",
 }
 NODES = re.findall(
     r'"(\w+) = expression_ros\.nodes\.', (REPOSITORY / "setup.py").read_text(encoding="utf-8")
@@ -118,8 +118,6 @@ SURROUNDINGS = (ascii_terminal, latin_terminal, closed_output, full_output, no_h
 @pytest.mark.parametrize("surroundings", SURROUNDINGS, ids=lambda one: one.__name__)
 def test_commands(files, monkeypatch, surroundings):
     for command, call in CALLS.items():
-        if command == "demo":
-            continue  # it starts nodes, which have their own test below
         words = [word.format(**files) for word in call.split()]
         with monkeypatch.context() as patch:
             errors = terminal("ascii")
@@ -139,6 +137,7 @@ def test_commands(files, monkeypatch, surroundings):
             assert code == 2, (command, told)
         if code:
             assert "Traceback" not in told and told.strip(), command
+            assert "usage:" not in told, (command, told)  # what was called is a command
             assert told.strip().splitlines()[-1].startswith("expression-ros"), (command, told)
 
 

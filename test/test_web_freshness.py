@@ -213,6 +213,53 @@ def test_a_camera_that_stalls_is_told_and_what_it_last_showed_is_marked_as_old(p
         session.close()
 
 
+CURVE = """async () => {
+    const { LastMinute } = await import(new URL("last_minute.js",
+        document.querySelector("script[src]").src));
+    const drawn = [];
+    const ignore = () => undefined;
+    const pen = new Proxy({}, {
+        get: (_, name) => ["moveTo", "lineTo"].includes(name) ? () => drawn.push(name) : ignore,
+        set: () => true,
+    });
+    const canvas = { clientWidth: 600, clientHeight: 200, getContext: () => pen };
+    const minute = new LastMinute(canvas);
+    minute.labels = ["fear"];
+    minute.drawAxes = minute.drawNames = ignore;
+    minute.restart([30, 29.75, 29.5, 10, 9.75].map((age) => ({ age, scores: { fear: 0.5 } })));
+    return drawn;
+}"""
+
+
+def test_no_curve_is_drawn_over_a_time_of_which_nothing_is_known(page, portrait):
+    session = VideoSession(lambda: open_source(str(portrait)), "the portrait", loop=True)
+    server = WebServer(session, port=0)
+    server.start()
+    try:
+        page.goto(server.address)
+        drawn = page.evaluate(CURVE)
+    finally:
+        server.stop()
+        session.close()
+    assert drawn == ["moveTo", "lineTo", "lineTo", "moveTo", "lineTo"]
+
+
+def test_without_a_camera_nobody_is_said_to_be_there_or_not(page):
+    session = VideoSession(lambda: open_source("/dev/video99"), "webcam 99")
+    session.start()
+    server = WebServer(session, port=0)
+    server.start()
+    try:
+        page.goto(server.address)
+        expect(page.locator("#connection")).to_have_text("no picture from the camera")
+        expect(page.locator("#expression")).to_have_text("neutral")
+        expect(page.locator("#label")).to_have_text("nothing yet")
+        expect(page.locator("#minute-text")).to_contain_text("Nothing is known")
+    finally:
+        server.stop()
+        session.close()
+
+
 def test_a_server_that_is_silent_and_one_that_is_dead_are_told_apart(page, portrait):
     command = [sys.executable, "-m", "expression_ros.cli", "web", "--video", str(portrait),
                "--loop", "--port", "0"]  # fmt: skip

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
 pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_bench import wait_until
@@ -26,6 +26,7 @@ from web_client import Client
 
 from expression_ros.mirroring.robot_commands import missing_types
 from expression_ros.mirroring.robot_table import available_robots, load_robot
+from expression_ros.nodes import web as web_node
 from expression_ros.nodes import web_calibration
 from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
 from expression_ros.nodes.mirror import Mirror
@@ -87,7 +88,9 @@ def test_label_and_scores_are_told_and_nobody_after_a_silence(ros, node, web):
     wait_until(lambda: {"happiness": 0.75, "neutral": 0.25} in remembered(), "the last minute")
     labels.stop(ros)
     scores.stop(ros)
-    wait_until(lambda: web.state()["label"] == "", "nobody")
+    overlay(ros)
+    with web.events():
+        wait_until(lambda: web.state()["label"] == "", "nobody")
     assert {"happiness": 0.75, "neutral": 0.25} in remembered()
 
 
@@ -100,6 +103,53 @@ def test_scores_of_another_frame_are_not_shown_beside_a_label(ros, node, web):
     labels.publish(String(data="neutral"))  # of a publisher that tells no scores
     wait_until(lambda: web.state()["label"] == "neutral", "the label")
     assert web.state()["scores"] == {}
+
+
+def overlay(ros):
+    grey, now = np.full((48, 64, 3), 90, np.uint8), ros.node.get_clock().now().to_msg()
+    message = to_jpeg_message(grey, now, "camera")
+    return Repeating(ros, CompressedImage, "face_emotion/image/compressed", message, PICTURE)
+
+
+def test_a_camera_that_falls_silent_is_not_taken_for_an_empty_room(ros, node, web):
+    labels = Repeating(ros, String, "face_emotion", String(data="happiness"))
+    pictures = overlay(ros)
+    with web.events() as events:
+        wait_until(lambda: node._small_until and web.state()["label"] == "happiness", "frames")
+        labels.stop(ros)
+        pictures.stop(ros)
+        wait_until(lambda: web.state()["age"] > web_node._NOBODY_S + 0.3, "an old frame")
+        assert web.state()["label"] == "happiness"
+        assert next(events)[0] == "history"
+    with web.events() as events:  # whoever comes now is not told of an empty room either
+        history = next(events)[1]
+    assert history[-1]["age"] >= web_node._NOBODY_S
+
+
+def test_who_is_silent_is_told_the_recognizer_or_its_camera(ros, node, web):
+    wait_until(lambda: web.state()["silent"] == "recognizer", "a silent recognizer")
+    overlay(ros)
+    waits = DiagnosticStatus(name="recognizer: input", level=DiagnosticStatus.WARN)
+    reports = Repeating(ros, DiagnosticArray, "/diagnostics", DiagnosticArray(status=[waits]))
+    wait_until(lambda: web.state()["silent"] == "camera", "a silent camera")
+    reports.stop(ros)
+    ros.in_executor(node._reports._kept.clear)  # as after five seconds
+    wait_until(lambda: web.state()["silent"] == "recognizer", "a silent recognizer")
+
+
+def test_a_mirror_that_is_gone_shows_nothing(ros, node, web):
+    words = ros.publisher(String, "robot_expression", LATCHED)
+    words.publish(String(data="surprised"))
+    values = [KeyValue(key="robot", value="virtual_face"), KeyValue(key="style", value="mirror")]
+    report = DiagnosticArray(status=[DiagnosticStatus(name="mirror: robot", values=values)])
+    reports = Repeating(ros, DiagnosticArray, "/diagnostics", report)
+    shown = {"name": "virtual_face", "style": "mirror", "expression": "surprised"}
+    wait_until(lambda: web.state()["robot"].items() >= shown.items(), "the mirror")
+    reports.stop(ros)
+    ros.in_executor(lambda: ros.node.destroy_publisher(words))
+    ros.in_executor(node._reports._kept.clear)  # as after five seconds
+    gone = dict.fromkeys(shown, "")
+    wait_until(lambda: web.state()["robot"].items() >= gone.items(), "no mirror")
 
 
 def test_faces_come_from_the_detections(ros, node, web):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import cv2
 from rclpy.node import Node
@@ -16,7 +15,7 @@ from expression_ros.demo.changes import ChangeTeller
 from expression_ros.demo.side_by_side import Moment
 from expression_ros.demo.timeline import TimelineRow
 from expression_ros.nodes.image_conversion import bgr_from_message
-from expression_ros.nodes.published import Published, published_at
+from expression_ros.nodes.published import Published, timed
 
 _WATCHED = ("face_emotion", "face_emotion/image", "robot_expression", "robot_face/image")
 
@@ -25,10 +24,10 @@ class Observer(Node):
     """Joins labels, scores, overlay and the robot's answers into one row per processed frame.
 
     std_msgs/String and Float32MultiArray carry no stamp. So messages are joined by when they were
-    published, which the middleware tells of each: the recognizer publishes the scores, the label
-    and then the overlay of a frame, before those of the next. A row is made when the next overlay
-    has come: by then all of its frame is here, in whichever order topics were taken. Its time is
-    the stamp of its frame, which the overlay carries.
+    published, which the middleware tells of each (on Humble, by when they arrived): the recognizer
+    publishes the scores, the label and then the overlay of a frame, before those of the next. A row
+    is made when the next overlay has come: by then all of its frame is here, in whichever order
+    topics were taken. Its time is the stamp of its frame, which the overlay carries.
 
     Args:
         tell: called with one line for each change of what is seen or shown.
@@ -47,11 +46,13 @@ class Observer(Node):
         self._waiting: tuple[int, Image] | None = None  # an overlay, and when it was published
         self._first_stamp: float | None = None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.create_subscription(Float32MultiArray, "face_emotion/scores", self._take_scores, 10)
-        self.create_subscription(String, "face_emotion", self._take_label, 10)
-        self.create_subscription(String, "robot_expression", self._take_expression, latched)
-        self.create_subscription(Image, "robot_face/image", self._take_face, 2)
-        self.create_subscription(Image, "face_emotion/image", self._take_overlay, 10)
+        self.create_subscription(
+            Float32MultiArray, "face_emotion/scores", timed(self._take_scores), 10
+        )
+        self.create_subscription(String, "face_emotion", timed(self._take_label), 10)
+        self.create_subscription(String, "robot_expression", timed(self._take_expression), latched)
+        self.create_subscription(Image, "robot_face/image", timed(self._take_face), 2)
+        self.create_subscription(Image, "face_emotion/image", timed(self._take_overlay), 10)
 
     def missing_topics(self) -> list[str]:
         """Return the watched topics that nobody publishes yet."""
@@ -64,24 +65,24 @@ class Observer(Node):
             self._waiting = None
         self._changes.finish()
 
-    def _take_scores(self, message: Float32MultiArray, info: Any) -> None:
+    def _take_scores(self, message: Float32MultiArray, at: int) -> None:
         if message.data:
-            self._scores.add(published_at(info), max(message.data))
+            self._scores.add(at, max(message.data))
 
-    def _take_label(self, message: String, info: Any) -> None:
-        self._labels.add(published_at(info), message.data)
+    def _take_label(self, message: String, at: int) -> None:
+        self._labels.add(at, message.data)
 
-    def _take_expression(self, message: String, info: Any) -> None:
-        self._robot.add(published_at(info), message.data)
+    def _take_expression(self, message: String, at: int) -> None:
+        self._robot.add(at, message.data)
 
-    def _take_face(self, message: Image, info: Any) -> None:
-        self._robot_picture.add(published_at(info), _jpeg(message))
+    def _take_face(self, message: Image, at: int) -> None:
+        self._robot_picture.add(at, _jpeg(message))
 
-    def _take_overlay(self, message: Image, info: Any) -> None:
+    def _take_overlay(self, message: Image, at: int) -> None:
         self.last_frame_at = time.monotonic()
         if self._waiting is not None:
             self._make_row(*self._waiting)
-        self._waiting = (published_at(info), message)
+        self._waiting = (at, message)
 
     def _make_row(self, at: int, overlay: Image) -> None:
         stamp = overlay.header.stamp.sec + 1e-9 * overlay.header.stamp.nanosec

@@ -35,6 +35,27 @@ def params_files(arguments: Sequence[str]) -> list[Path]:
     return [Path(value) for option, value in pairwise(arguments) if option == "--params-file"]
 
 
+def named_nodes(arguments: Sequence[str]) -> list[str]:
+    """Return the nodes for which single values are meant on a ROS command line.
+
+    They stand before a colon, as in ``-p mirror:min_hold:=1.0`` or ``-r mirror:a:=b``.
+    """
+    options = ("-p", "--param", "-r", "--remap")
+    values = [value for option, value in pairwise(arguments) if option in options]
+    found = (re.match(r"(\w+):(?!=|//)", value) for value in values)
+    return [match[1] for match in found if match]
+
+
+def misspelt_nodes(names: Iterable[str], node: str, names_of_nodes: Collection[str]) -> list[str]:
+    """Return a line for each name that is no node's of this package, but much like this one's."""
+    strange = [name for name in names if name != node and name not in names_of_nodes]
+    return [
+        f"no node is called {name}; did you mean {node}?"
+        for name in strange
+        if nearest(name, [node], _NEAR)
+    ]
+
+
 def sections(content: Any, prefix: str = "") -> dict[str, list[str]]:
     """Return the names of the parameters of each section of a parameter file.
 
@@ -88,8 +109,8 @@ def section_problems(file: Path, node: str, names_of_nodes: Collection[str]) -> 
             continue
         if last == name and not any(applies(other, node) for other in found):
             problems.append(f"{file}: {section} is not for {node}; write /**/{name}")
-        elif last != name and nearest(last, [name], _NEAR):
-            problems.append(f"{file}: no node is called {last}; did you mean {name}?")
+        else:
+            problems += [f"{file}: {line}" for line in misspelt_nodes([last], name, names_of_nodes)]
     return problems
 
 

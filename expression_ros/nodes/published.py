@@ -1,13 +1,14 @@
 """What was published for one frame on several topics, joined by when it was published.
 
 std_msgs carry no stamp, but the middleware tells of each message when it was published; what one
-node publishes for a frame lies between what it publishes for the frames before and after. Imports
-no ROS.
+node publishes for a frame lies between what it publishes for the frames before and after.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -15,13 +16,21 @@ Value = TypeVar("Value")
 _MOST = 1000  # values that wait to be joined; more come only where nobody joins them
 
 
-def published_at(info: Any) -> int:
-    """Return when a message was published, in nanoseconds of its publisher's clock.
+def timed(take: Callable[[Any, int], None], is_told: bool | None = None) -> Callable[..., None]:
+    """Return a callback of a subscription that hands on a message and when it was published.
 
     Args:
-        info: what rclpy hands to a callback beside the message.
+        take: takes both, the time in nanoseconds of the publisher's clock.
+        is_told: whether rclpy tells when a message was published, which that of Humble does not:
+            then it is when it arrived. As this rclpy does when left out.
     """
-    return int(info["source_timestamp"])
+    if is_told is None:
+        from rclpy.subscription import Subscription
+
+        is_told = hasattr(Subscription, "CallbackType")
+    if is_told:
+        return lambda message, info: take(message, int(info["source_timestamp"]))
+    return lambda message: take(message, time.time_ns())
 
 
 class Published(Generic[Value]):

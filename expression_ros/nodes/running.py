@@ -16,6 +16,8 @@ from rclpy.signals import SignalHandlerOptions
 from expression_ros.nodes.parameter_files import (
     did_you_mean,
     for_all_only,
+    misspelt_nodes,
+    named_nodes,
     params_files,
     section_problems,
     unknown_parameters,
@@ -145,7 +147,8 @@ def report_unused_parameters(node: Any, arguments: Sequence[str]) -> None:
     files = params_files(arguments)
     given = getattr(node, "_parameter_overrides", {})  # rclpy tells them in no other way
     strangers = [name for name in given if not node.has_parameter(name)]
-    if not files and not strangers:
+    named = named_nodes(arguments)
+    if not files and not strangers and not named:
         return
     from expression_ros.nodes.all_parameters import TABLES
 
@@ -153,6 +156,7 @@ def report_unused_parameters(node: Any, arguments: Sequence[str]) -> None:
     known = list(node.get_parameters_by_prefix(""))
     others = {spec.name for table in TABLES.values() for spec in table}
     lines = unknown_parameters(strangers, known, for_all_only(files, name), others)
+    lines += misspelt_nodes(named, node.get_name(), set(TABLES))
     for file in files:
         lines += section_problems(file, name, set(TABLES))
     for line in lines:

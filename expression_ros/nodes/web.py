@@ -25,7 +25,7 @@ from expression_ros.nodes.image_conversion import bgr_from_message
 from expression_ros.nodes.image_input import image_topic_of
 from expression_ros.nodes.mirror_scores import scores_of
 from expression_ros.nodes.parameters import NodeParameters
-from expression_ros.nodes.published import Published, published_at
+from expression_ros.nodes.published import Published, timed
 from expression_ros.nodes.running import run_node
 from expression_ros.nodes.web_calibration import CalibrationImages
 from expression_ros.nodes.web_diagnostics import ReportBook
@@ -47,7 +47,7 @@ LABEL_TOPIC = "face_emotion"
 
 _TICK_S = 0.1  # how soon the overlay is asked for when somebody looks, or let go
 _REPORT_S = 1.0
-_NOBODY_S = 1.0  # without a label after which nobody is there
+_NOBODY_S = 1.0  # without a label after which a frame shows nobody
 _ANSWER_S = 3.0  # that the mirror may take to answer
 _HOW_TO_USE = (
     "The recognizer reads as adapted when it is started with person:={name}: "
@@ -100,14 +100,17 @@ class Web(Node):
         self._calls: list[tuple[float, Any, Future[str]]] = []
         # In this order: an executor takes ready messages in the order of the subscriptions.
         self.create_subscription(
-            Float32MultiArray, f"{LABEL_TOPIC}/scores", self._take_scores, QoSProfile(depth=10)
+            Float32MultiArray,
+            f"{LABEL_TOPIC}/scores",
+            timed(self._take_scores),
+            QoSProfile(depth=10),
         )
         if Detection2DArray is not None:
             self.create_subscription(
-                Detection2DArray, f"{LABEL_TOPIC}/detections", self._take_detections,
+                Detection2DArray, f"{LABEL_TOPIC}/detections", timed(self._take_detections),
                 QoSProfile(depth=10),
             )  # fmt: skip
-        self.create_subscription(String, LABEL_TOPIC, self._take_label, QoSProfile(depth=10))
+        self.create_subscription(String, LABEL_TOPIC, timed(self._take_label), QoSProfile(depth=10))
         self._expression_topic = self.resolve_topic_name("robot_expression")
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(String, "robot_expression", self._take_expression, latched)
@@ -150,23 +153,32 @@ class Web(Node):
 
     # From topics to the page
 
-    def _take_scores(self, message: Float32MultiArray, info: Any) -> None:
+    def _take_scores(self, message: Float32MultiArray, at: int) -> None:
         with suppress(ValueError):  # the mirror warns of it on /diagnostics
-            self._scores.add(published_at(info), scores_of(message))
+            self._scores.add(at, scores_of(message))
 
-    def _take_detections(self, message: Any, info: Any) -> None:
-        self.state.frame_read()
+    def _frame_read(self) -> None:
+        """Take that a frame was read; nobody is there if its label does not come, nor came before.
+
+        Silence alone says nothing: a camera that fell silent shows neither somebody nor nobody.
+        """
+        now = time.monotonic()
+        self.state.frame_read(now)
+        if now - self._label_at > _NOBODY_S:
+            self.state.person_seen(NOBODY, now)
+
+    def _take_detections(self, message: Any, at: int) -> None:
+        self._frame_read()
         faces = [
             (found.id, found.results[0].hypothesis.class_id, found.results[0].hypothesis.score)
             for found in message.detections
             if found.results
         ]
-        self._faces.add(published_at(info), faces)
+        self._faces.add(at, faces)
 
-    def _take_label(self, message: String, info: Any) -> None:
+    def _take_label(self, message: String, at: int) -> None:
         now = self._label_at = time.monotonic()
         self.state.frame_read(now)
-        at = published_at(info)
         scores, faces = self._scores.until(at) or {}, self._faces.until(at) or []
         self.state.person_seen(Person(message.data, scores, faces))
 
@@ -177,7 +189,7 @@ class Web(Node):
 
     def _take_overlay(self, message: CompressedImage) -> None:
         assert self._painter is not None
-        self.state.frame_read()
+        self._frame_read()
         self._painter.offer(lambda: self._small_jpeg(message))
 
     def _small_jpeg(self, message: CompressedImage) -> bytes:
@@ -198,8 +210,6 @@ class Web(Node):
         self._send_choices()
         assert self._calibration_images is not None
         self._calibration_images.follow()
-        if time.monotonic() - self._label_at > _NOBODY_S:
-            self.state.person_seen(NOBODY)
 
     def _follow_watchers(self) -> None:
         """Subscribe the overlay while somebody looks: the recognizer draws it only then."""
@@ -254,7 +264,8 @@ class Web(Node):
         self.state.told(problem=problem or self._calibration_images.problem)
         self.state.diagnosed(self._reports.diagnostics(now))
         # A recognizer that reports, but reads nothing, waits for its camera.
-        self.state.suspect(CAMERA if self._reports.recognizer_reports(now) else RECOGNIZER)
+        reads = not problem and self._reports.recognizer_reports(now)
+        self.state.suspect(CAMERA if reads else RECOGNIZER)
         mirror = self._reports.mirror_values(now)
         if not mirror:
             if not self.count_publishers(self._expression_topic):

@@ -28,7 +28,7 @@ from expression_ros.recognition.pipeline import FrameReading
 from expression_ros.recognition.single_photos import read_alone
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import Painter, overlay_jpeg
-from expression_ros.web.state import ERROR, NOBODY, OK, WARNING, Diagnostic, Person, WebState
+from expression_ros.web.state import ERROR, OK, WARNING, Diagnostic, Person, WebState
 
 _REPORT_S = 1.0
 _RETRY_S = 2.0  # between attempts to open a webcam
@@ -161,7 +161,6 @@ class VideoSession:
             finally:
                 source.close()
             self._pipeline.reset()
-            self.state.person_seen(NOBODY)
             if not source.is_live:
                 self._stopping.wait()  # what a file had to show was shown
             self._stopping.wait(_RETRY_S)
@@ -187,7 +186,7 @@ class VideoSession:
             reading = read_alone(self._pipeline, grey)
         else:
             reading = self._pipeline.read(grey, now)
-        self._mirror(reading, now)
+        self._mirror(reading)
         self.state.frame_read(now)
         self.state.person_seen(person_of(reading), now)
         note = f"{self._rate:.0f} fps"
@@ -197,9 +196,10 @@ class VideoSession:
         self.frame_times.append(time.perf_counter() - begin)
         self.calibration.offer(grey, now)
 
-    def _mirror(self, reading: FrameReading | None, now: float) -> None:
+    def _mirror(self, reading: FrameReading | None) -> None:
         face = reading.primary if reading else None
         with self._lock:
+            now = time.monotonic()  # here: for two threads that take turns, it never goes back
             if face is not None:
                 self._behaviour.scores_received(face.scores, now)
                 self._behaviour.label_received(face.label, now)
@@ -216,9 +216,8 @@ class VideoSession:
     def _tick(self) -> None:
         """Let the robot turn neutral and diagnostics go on, whether frames come or not."""
         while not self._stopping.wait(_TICK_S):
-            now = time.monotonic()
-            self._mirror(None, now)
-            self._report(now)
+            self._mirror(None)
+            self._report(time.monotonic())
 
     def _fail(self, problem: str) -> None:
         if problem != self._problem:

@@ -1,6 +1,7 @@
 // The scores of the last minute as curves on a canvas, and in words.
 
 const LENGTH_S = 60;
+const GAP_S = 1; // without a point, after which nothing is known and no line is drawn
 const LEFT = 34;
 const BOTTOM = 22;
 const TOP = 8;
@@ -70,8 +71,11 @@ export class LastMinute {
       pen.setLineDash(DASHES[k % DASHES.length]);
       pen.beginPath();
       let down = false;
+      let before = -Infinity;
       for (const { time, scores } of this.points) {
         const score = scores[label];
+        if (time - before > GAP_S) down = false;
+        before = time;
         if (score === undefined || time < now - LENGTH_S) {
           down = false;
           continue;

@@ -74,7 +74,7 @@ let rows = new Map(); // label: the elements of its row
 
 function showFrame(data) {
   frame = data;
-  setText(at("label"), frame.label || NOBODY);
+  showLabel();
   setText(at("score"), surety(frame.label, frame.scores));
   setText(at("expression"), frame.robot.expression || "nothing yet");
   setText(at("robot-name"), whichRobot(frame.robot));
@@ -82,6 +82,12 @@ function showFrame(data) {
   showScores(frame.scores);
   overlay.want(frame.pictures.overlay);
   robot.want(frame.pictures.robot);
+}
+
+// Before the first frame nothing is known: that is not to say that nobody is there.
+function showLabel() {
+  const known = frame && freshness.age() !== undefined;
+  setText(at("label"), known ? frame.label || NOBODY : "nothing yet");
 }
 
 function whichRobot({ name, style }) {
@@ -267,8 +273,9 @@ function showFreshness() {
   chip.className = `chip ${kind}`;
   const age = freshness.age();
   const stale = old && age !== undefined;
+  showLabel();
   document.body.classList.toggle("old", stale);
-  document.body.classList.toggle("cut-off", stale && !freshness.hears());
+  document.body.classList.toggle("cut-off", info !== null && !freshness.hears());
   setText(at("age"), stale ? `as it was ${inWords(age)} ago` : "");
   return !old;
 }
