@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
@@ -373,10 +372,11 @@ def _capture_of(path: Path) -> Any:
     name = str(path)
     if name.isprintable():
         return cv2.VideoCapture(name)
-    with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder, f"video{path.suffix if path.suffix.isascii() else ''}")
-        link.symlink_to(path)
-        return cv2.VideoCapture(str(link))  # the file stays open when the link is gone
+    try:
+        with path.open("rb") as file:  # until OpenCV has opened it for itself
+            return cv2.VideoCapture(f"/dev/fd/{file.fileno()}")
+    except OSError:
+        return cv2.VideoCapture()  # one that is not open
 
 
 class Webcam(FrameSource):

@@ -35,6 +35,7 @@ ALLOWED_TO_WRITE = {
     ("model_manifest.py", "write_text"),
     ("network_description.py", "write_text"),
     ("face_sheet.py", "write_bytes"),
+    ("whole_files.py", "unlink"),
 }
 # Of newer distributions than Humble.
 NEWER = ("/get_type_description",)

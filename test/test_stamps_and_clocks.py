@@ -166,9 +166,9 @@ def test_stamps_that_move_are_trusted(ros, portrait):
     assert values(told)["stamps"] == "trusted" and values(told)["clock"] == "system"
 
 
-def read_ids(node, portrait, stamps):
+def read_ids(node, portrait, stamps, begin=0.0):
     """Let the node read images; return the ids of the faces in each."""
-    arrivals = itertools.count(0.0, 1 / 30)
+    arrivals = itertools.count(begin, 1 / 30)
     ids = []
     publish = node._outputs.publish
     node._outputs.publish = lambda reading, header: (
@@ -195,5 +195,5 @@ def test_a_face_of_before_a_deactivation_is_another_one_after_it(ros, portrait):
     for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
         request.transition.id = transition
         assert ros.call(ChangeState, "/recognizer/change_state", request).success
-    after = read_ids(node, portrait, [100.2])
+    after = read_ids(node, portrait, [100.2], begin=0.1)
     assert len(after[0]) == 1 and after[0] != before[-1]

@@ -145,6 +145,7 @@ def test_commands(files, monkeypatch, surroundings):
 def test_letters_that_a_terminal_lacks_are_shown_as_question_marks(files, monkeypatch):
     out = terminal("ascii")
     monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.chdir(files["file"].parent)  # where predict puts its picture
     assert cli.main(["predict", str(files["picture"])]) in (0, 1)
     out.flush()
     assert "gr?n.png" in out.buffer.getvalue().decode("ascii")

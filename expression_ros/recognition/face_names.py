@@ -29,7 +29,7 @@ def face_name(number: int, origin: str = "") -> str:
 class PresentFaces:
     """Says which faces are there, by id, as frame after frame tells which were seen.
 
-    A tracker that starts anew counts from 1 again; the ids go on where they were.
+    A tracker that starts anew may count from 1 again; the ids go on where they were.
 
     Args:
         origin: as for face_name.
@@ -61,7 +61,7 @@ class PresentFaces:
         return [self.name(track_id) for track_id in sorted(self._seen)]
 
     def restart(self) -> None:
-        """Forget all faces: the tracker counts from 1 again, and its faces are new ones."""
+        """Forget all faces: the tracker may count from 1 again, and its faces are new ones."""
         self.clear()
         self._before = self._highest
         self._stamp = None
