@@ -183,20 +183,20 @@ def stamp_stands_still(scene: Scene) -> Outcome:
     with Feed(scene.watcher, scene.picture) as feed:
         scene.labels()
         feed.still = scene.watcher.get_clock().now().nanoseconds
-        warned = scene.status("recognizer: input", lambda s: "stand still" in s.message, "warning")
-        scene.shows(SMILE)
         begin, sent = time.monotonic(), feed.sent
         scene.labels(30)
         missed = max(0, feed.sent - sent - scene.count(begin))
         sent = feed.sent - sent
+        scene.shows(SMILE)
         neutral, last = scene.leaves(feed)
         back = scene.shows(SMILE)
+        scene.status("recognizer: input", lambda s: "stand still" in s.message, "a warning")
         feed.still = None
         scene.status("recognizer: input", lambda s: "stand still" not in s.message, "no warning")
     return Outcome(
-        f"diagnostics warn after {warned:.1f} s that the time of arrival counts; when the face "
-        f"leaves, the last label comes after {last:.1f} s and the robot is neutral after "
-        f"{neutral:.1f} s; it smiles again with the face",
+        "labels go on, and diagnostics warn that the time of arrival counts; when the face leaves, "
+        f"the last label comes after {last:.1f} s and the robot is neutral after {neutral:.1f} s; "
+        "it smiles again with the face",
         back,
         f"{missed} of {sent} labels",
     )
@@ -209,10 +209,10 @@ def no_clock(scene: Scene) -> Outcome:
         feed.still = 0  # as a driver that uses the same clock would stamp
         scene.labels()
         scene.shows(SMILE)
-        for name in ("recognizer: input", "mirror: expressions"):
-            scene.status(name, lambda s: "no /clock comes" in s.message, f"a warning of {name}")
         neutral, last = scene.leaves(feed)
         back = scene.shows(SMILE)
+        for name in ("recognizer: input", "mirror: expressions"):
+            scene.status(name, lambda s: "no /clock comes" in s.message, f"a warning of {name}")
         silence = scene.rate()
     scene.restart(*nodes)
     return Outcome(

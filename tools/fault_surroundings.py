@@ -118,7 +118,6 @@ def model_replaced(scene: Scene) -> Outcome:
 
 
 _DAMAGES = 40
-_REFUSAL = "cannot be configured: "
 
 
 def _damaged(good: bytes, seed: int) -> bytes:
@@ -162,16 +161,18 @@ def _save_somebody(name: str, folder: Path) -> Path:
 def person_damaged(scene: Scene) -> Outcome:
     from lifecycle_msgs.msg import Transition as To
 
-    def lines(words: str) -> int:
-        return scene.processes.log.read_text(errors="replace").count(words)
+    def lines(*words: str) -> int:
+        text = scene.processes.log.read_text(errors="replace")
+        return sum(all(word in line for word in words) for line in text.splitlines())
 
+    remedy = ("cannot be configured: ", "expression-ros calibrate somebody")
     path = _save_somebody("somebody", scene.folder / "expression_ros" / "persons")
     good, name = path.read_bytes(), path.name
     scene.processes.stop("recognizer")
     home = {"XDG_DATA_HOME": str(scene.folder)}
     scene.processes.start("recognizer", home, person="somebody")
     refusals = 0
-    told, traces = lines(_REFUSAL), lines("Traceback")
+    told, traces = lines(*remedy), lines("Traceback")
     with Feed(scene.watcher, scene.picture):
         scene.labels()
         path.write_bytes(_damaged(good, 0))
@@ -186,7 +187,7 @@ def person_damaged(scene: Scene) -> Outcome:
             refusals += 1
         path.write_bytes(_damaged(good, 0))
         refusals += not _change(scene, To.TRANSITION_CONFIGURE)
-        until(lambda: lines(_REFUSAL) >= told + refusals, "a line each")
+        until(lambda: lines(*remedy) >= told + refusals, "a remedy each")
         scene.status("recognizer: model", lambda s: name in s.message, "the file's name")
         if lines("Traceback") > traces:
             raise TimeoutError("a damaged file gave a traceback")
@@ -198,7 +199,7 @@ def person_damaged(scene: Scene) -> Outcome:
     scene.restart("recognizer")
     return Outcome(
         f"goes on with the person that is loaded; of {_DAMAGES} damages of the file the next "
-        f"configure refuses {refusals}, each with one line that names it and the remedy, and takes "
+        f"configure refuses {refusals}, each with one line that says the remedy, and takes "
         "the restored one",
         back,
         f"nothing while it runs; labels for {silence:.1f} s, during {_DAMAGES} attempts",
