@@ -81,10 +81,14 @@ lint: environment
 	@$(PYTHON) -m mypy expression_ros
 
 # Rebuilds everything in models/ and docs/models.md: make models DATA=folder with fer2013.npz,
-# muxspace.zip and london.zip. The network takes PyTorch and about three hours on two cores;
+# ferplus_votes.npz, muxspace.zip and london.zip. The network takes PyTorch and about three hours on two cores;
 # NETWORK=keep leaves it as it is.
 TRAIN_NETWORK = $(PYTHON) -m expression_ros.training.embedding_network \
 	--data "$(DATA)/fer2013.npz" --muxspace "$(DATA)/muxspace.zip"
+
+LEARN = --data "$(DATA)/fer2013.npz" --votes "$(DATA)/ferplus_votes.npz" --leave-out contempt \
+	--without-copies --power 0.25 --components 256 --shrinkage 0.5 --refine 50 \
+	--portraits "$(DATA)/london.zip"
 
 models: environment
 ifeq ($(DATA),)
@@ -98,12 +102,12 @@ ifneq ($(NETWORK),keep)
 	@$(TRAIN_NETWORK) --epochs 90 --minutes 98 --checkpoint .cache/network/second.pt \
 		--start .cache/network/first.pt
 endif
-	@$(PYTHON) -m expression_ros.cli train fisherfaces --data "$(DATA)/fer2013.npz" \
-		--favour happiness=2 --portraits "$(DATA)/london.zip"
-	@$(PYTHON) -m expression_ros.cli train fisherfaces --data "$(DATA)/fer2013.npz" \
-		--region upper --output models/fisherfaces_upper --portraits "$(DATA)/london.zip"
+	@$(PYTHON) -m expression_ros.cli train fisherfaces $(LEARN) \
+		--favour fear=0.5 --favour happiness=0.25
+	@$(PYTHON) -m expression_ros.cli train fisherfaces $(LEARN) --region upper \
+		--output models/fisherfaces_upper
 	@$(PYTHON) -m expression_ros.cli train mouth-cover --data "$(DATA)/fer2013.npz" \
-		--portraits "$(DATA)/london.zip"
+		--votes "$(DATA)/ferplus_votes.npz" --portraits "$(DATA)/london.zip"
 	@$(PYTHON) tools/compare_classifiers.py --data "$(DATA)"
 
 clean:

@@ -41,7 +41,7 @@ def described(ensemble, label: str, count: int, seed: int, shift: np.ndarray | f
 def odd_face(ensemble) -> np.ndarray:
     """Return what a face adds on which neutral looks like sadness."""
     neutral, sad = (described(ensemble, name, 1, 0)[0] for name in ("neutral", "sadness"))
-    return 1.2 * (sad - neutral)
+    return 1.6 * (sad - neutral)
 
 
 def person_of(ensemble, shift, count=10, session=0):

@@ -1,10 +1,13 @@
 """A frame's label, score and answer are its own, and a line belongs to its time."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expression_ros.demo.joining import ChangeTeller, Published
+from expression_ros.demo.changes import ChangeTeller
 from expression_ros.demo.timeline import TimelineRow
+from expression_ros.nodes.published import Published
 
 
 @given(
@@ -56,7 +59,10 @@ def test_a_line_has_the_time_the_label_and_the_score_of_one_frame():
         (1.2, "happiness", 0.9, "smile"),
         (1.3, "happiness", 0.9, "smile"),
     )
-    assert lines == ["  0.0 s  neutral (0.9)  -> neutral", "  1.0 s  happiness (0.6)  -> smile"]
+    assert lines == [
+        "  0.0 s  neutral (0.9)  -> neutral",
+        "  1.0 s  happiness (0.6)  -> smile at 1.2 s",
+    ]
 
 
 def test_a_label_that_goes_before_it_is_answered_is_told_too():
@@ -66,7 +72,10 @@ def test_a_label_that_goes_before_it_is_answered_is_told_too():
         (1.1, "happiness", 0.8, "neutral"),
         (1.3, "happiness", 0.8, "smile"),
     )
-    assert lines[1:] == ["  1.0 s  fear (0.5)  -> neutral", "  1.1 s  happiness (0.8)  -> smile"]
+    assert lines[1:] == [
+        "  1.0 s  fear (0.5)  -> neutral",
+        "  1.1 s  happiness (0.8)  -> smile at 1.3 s",
+    ]
 
 
 def test_a_label_without_an_answer_is_told_after_a_while_and_nobody_is_nobody():
@@ -90,10 +99,12 @@ def test_a_label_without_an_answer_is_told_after_a_while_and_nobody_is_nobody():
         max_size=40,
     )
 )
-def test_every_line_is_of_a_frame_that_there_was(frames):
+def test_every_line_says_what_the_rows_say_at_its_times(frames):
     rows = [(0.1 * k, label, 0.5 if label else None, robot)
             for k, (label, robot) in enumerate(frames)]  # fmt: skip
     for line in told(*rows):
-        time, seen = line.split(" s  ")[0], line.split(" s  ")[1].split("  -> ")[0]
-        labels = [row[1] for row in rows if f"{row[0]:5.1f}" == time]
-        assert any(seen.startswith(label or "nobody") for label in labels)
+        begin, seen, answer = re.fullmatch(r" *([\d.]+) s  (.*)  -> (.*)", line).groups()
+        robot, _, later = answer.partition(" at ")
+        by_time = {f"{row[0]:.1f}": row for row in rows}
+        assert seen.startswith(by_time[begin][1] or "nobody")
+        assert by_time[later.removesuffix(" s") or begin][3] == robot

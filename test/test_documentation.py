@@ -22,6 +22,7 @@ from videos import frames
 
 from expression_ros.cli import _parser, main
 from expression_ros.resources import share_path
+from expression_ros.vocabulary import FER2013_ORDER
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md",
@@ -90,6 +91,10 @@ def sandbox(tmp_path_factory, clips):
     writer.release()
     write_drawn_fer2013(folder / "fer2013.npz", train=300, test=60)
     rng = np.random.default_rng(0)
+    with np.load(folder / "fer2013.npz") as data:  # nine of ten people see what was drawn
+        votes = 9 * np.eye(9, dtype=int)[data["labels"]] + np.eye(9, dtype=int)[7]
+    np.savez(folder / "ferplus_votes.npz", ferplus_votes=votes,
+             ferplus_names=[*FER2013_ORDER, "unknown", "NF"])  # fmt: skip
     drawn = {f"{label}/person{k}_{label}.png": draw_face(label, rng)
              for label in LABELS for k in range(10)}  # fmt: skip
     for name in ("my_faces.zip", "faces.zip"):

@@ -99,22 +99,30 @@ def test_default_confidence_is_the_one_the_model_was_calibrated_to(ensemble):
 
 
 def test_shipped_models_reach_the_scores_of_their_card(ensemble, shared_data: Path):
-    from expression_ros.training.fer2013 import load_fer2013
-    from expression_ros.training.fisherface_commands import scores_on_faces
-    from expression_ros.training.reliability import expected_calibration_error
+    from expression_ros.training.data_sets import load_split_faces
+    from expression_ros.training.fisherface_scores import scores_on_faces
 
     card = (models_path("fisherfaces") / "README.md").read_text()
-    promised = {
-        name: float(value)
-        for name, value in re.findall(r"\| (accuracy|macro F1) of the vote \| ([0-9.]+) \|", card)
-    }
-    found = scores_on_faces(ensemble, load_fer2013(shared_data / "fer2013.npz")[1])
-    assert found.vote.accuracy == pytest.approx(promised["accuracy"], abs=0.003)
-    assert found.vote.macro_f1 == pytest.approx(promised["macro F1"], abs=0.005)
-    assert found.vote.accuracy > 0.63
-    assert expected_calibration_error(found.scores, found.right) < 0.05
+
+    def promised(row: str) -> float:
+        return float(re.search(rf"^\| {row}[^|]*\| ([0-9.]+)", card, re.M).group(1))
+
+    votes = shared_data / "ferplus_votes.npz"
+    if not votes.is_file():
+        pytest.skip("needs ferplus_votes.npz: what people see on FER2013's faces")
+    found = scores_on_faces(ensemble, load_split_faces(shared_data / "fer2013.npz", votes=votes)[1])
+    assert found.people["n"] == 2620
+    assert found.people["majority"] == pytest.approx(promised("right by what most"), abs=0.003)
+    assert found.people["one_person"] == pytest.approx(promised("agreement with one"), abs=0.003)
+    assert found.vote.accuracy == pytest.approx(promised("accuracy of the vote"), abs=0.003)
+    # What people see is what it is for; a resting face called sad was its classic failure.
+    assert found.people["majority"] > 0.875 and found.people["recall"]["neutral"] > 0.85
+    assert found.people["one_person"] > found.people["second_person"]
+    assert found.people["coverage_95"] > 0.77
+    assert found.people["ece"] < 0.03
     least = ensemble.manifest.settings["min_confidence"]
-    assert found.right[found.scores >= least].mean() > 0.83
+    judged = found.by_people
+    assert judged.right[judged.scores >= least].mean() > 0.90
 
 
 def test_neutral_and_smiling_man_are_told_apart_frame_by_frame(ensemble, clips: Path):

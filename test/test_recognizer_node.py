@@ -405,6 +405,20 @@ def test_thresholds_of_a_classifier_without_any_are_an_error_with_the_remedy(ros
     assert "min_confidence" in node._problem
 
 
+def test_what_is_expected_can_be_told_while_running(ros, portrait):
+    node = start(ros)
+    labels = ros.collect(String, "/face_emotion")
+    Feed(ros, portrait)
+    labels.wait_for(lambda got: got and got[-1])
+    fisherfaces = node._pipeline.classifier
+    assert not fisherfaces.priors.any()
+    assert ros.set_parameter("/recognizer", "expectation", "posed").successful
+    wait_until(lambda: fisherfaces.priors[fisherfaces.labels.index("neutral")] < 0, "posed faces")
+    assert ros.set_parameter("/recognizer", "expectation", "everyday").successful
+    wait_until(lambda: not fisherfaces.priors.any(), "everyday faces")
+    assert not ros.set_parameter("/recognizer", "expectation", "sleepy").successful
+
+
 def test_the_primary_face_is_chosen_at_run_time(ros, portrait):
     start(ros, primary="id", primary_id=7)
     detections = ros.collect(String, "/face_emotion")

@@ -91,6 +91,17 @@ def test_label_and_scores_are_told_and_nobody_after_a_silence(ros, node, web):
     assert {"happiness": 0.75, "neutral": 0.25} in remembered()
 
 
+def test_scores_of_another_frame_are_not_shown_beside_a_label(ros, node, web):
+    labels = ros.publisher(String, "/face_emotion")
+    scores = ros.publisher(Float32MultiArray, "/face_emotion/scores")
+    scores.publish(scores_message({"neutral": 0.1, "happiness": 0.9}))
+    labels.publish(String(data="happiness"))
+    wait_until(lambda: web.state()["scores"] == {"neutral": 0.1, "happiness": 0.9}, "the scores")
+    labels.publish(String(data="neutral"))  # of a publisher that tells no scores
+    wait_until(lambda: web.state()["label"] == "neutral", "the label")
+    assert web.state()["scores"] == {}
+
+
 def test_faces_come_from_the_detections(ros, node, web):
     pytest.importorskip("vision_msgs", reason="needs vision_msgs")
     from std_msgs.msg import Header

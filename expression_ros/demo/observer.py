@@ -12,10 +12,11 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32MultiArray, String
 
-from expression_ros.demo.joining import ChangeTeller, Published
+from expression_ros.demo.changes import ChangeTeller
 from expression_ros.demo.side_by_side import Moment
 from expression_ros.demo.timeline import TimelineRow
 from expression_ros.nodes.image_conversion import bgr_from_message
+from expression_ros.nodes.published import Published, published_at
 
 _WATCHED = ("face_emotion", "face_emotion/image", "robot_expression", "robot_face/image")
 
@@ -65,22 +66,22 @@ class Observer(Node):
 
     def _take_scores(self, message: Float32MultiArray, info: Any) -> None:
         if message.data:
-            self._scores.add(_published_at(info), max(message.data))
+            self._scores.add(published_at(info), max(message.data))
 
     def _take_label(self, message: String, info: Any) -> None:
-        self._labels.add(_published_at(info), message.data)
+        self._labels.add(published_at(info), message.data)
 
     def _take_expression(self, message: String, info: Any) -> None:
-        self._robot.add(_published_at(info), message.data)
+        self._robot.add(published_at(info), message.data)
 
     def _take_face(self, message: Image, info: Any) -> None:
-        self._robot_picture.add(_published_at(info), _jpeg(message))
+        self._robot_picture.add(published_at(info), _jpeg(message))
 
     def _take_overlay(self, message: Image, info: Any) -> None:
         self.last_frame_at = time.monotonic()
         if self._waiting is not None:
             self._make_row(*self._waiting)
-        self._waiting = (_published_at(info), message)
+        self._waiting = (published_at(info), message)
 
     def _make_row(self, at: int, overlay: Image) -> None:
         stamp = overlay.header.stamp.sec + 1e-9 * overlay.header.stamp.nanosec
@@ -93,11 +94,6 @@ class Observer(Node):
         picture = self._robot_picture.until(at, keep=True)
         self.moments.append(Moment(row.seconds, _jpeg(overlay), picture))
         self._changes.take(row)
-
-
-def _published_at(info: Any) -> int:
-    """Return when a message was published, in nanoseconds of its publisher's clock."""
-    return int(info["source_timestamp"])
 
 
 def _jpeg(message: Image) -> bytes:

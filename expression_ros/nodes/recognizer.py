@@ -32,6 +32,8 @@ from expression_ros.nodes.running import run_node
 from expression_ros.personal.chosen_classifier import chosen_classifier
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.frame_time import FrameTime
+from expression_ros.recognition.model_manifest import ModelError
+from expression_ros.recognition.models import expect
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 
 _LOG_PERIOD_S = 5.0
@@ -138,7 +140,7 @@ class Recognizer(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _load(self) -> None:
-        names = ("classifier", "model", "label_thresholds", "person", "region")
+        names = ("classifier", "model", "label_thresholds", "person", "region", "expectation")
         classifier = chosen_classifier(*(self.parameters[name] for name in names))
         self._model = LoadedModel(
             self.parameters["classifier"], self.parameters["model"], classifier
@@ -235,6 +237,12 @@ class Recognizer(LifecycleNode):
         pipeline.detector.min_face = self.parameters["min_face"]
         for name in _RUN_TIME_SETTINGS:
             setattr(pipeline.settings, name, self.parameters[name])
+        try:
+            expect(pipeline.classifier, self.parameters["expectation"])
+        except ModelError as error:
+            self.get_logger().warning(
+                f"expectation is ignored: {error}", throttle_duration_sec=_LOG_PERIOD_S
+            )
 
     def _time_of(self, message: Any, arrival: float) -> float:
         """Return the time that counts for an image, in seconds that only move ahead."""

@@ -2,6 +2,7 @@
 
 from expression_ros.nodes.parameter_table import ParameterSpec as P
 from expression_ros.nodes.recognizer_thresholds import RECOGNIZER_THRESHOLDS
+from expression_ros.recognition.expectation import EVERYDAY, EXPECTATIONS
 from expression_ros.recognition.models import CLASSIFIERS
 from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
 from expression_ros.recognition.primary_face import LARGEST, PRIMARY_CHOICES
@@ -63,6 +64,13 @@ RECOGNIZER_PARAMETERS = (
         lifecycle=True,
     ),
     P(
+        "expectation",
+        EVERYDAY,
+        "What faces are expected: everyday ones, or expressions that are posed, for people who try "
+        "the robot; then a faint one is less often neutral. For fisherfaces.",
+        choices=EXPECTATIONS,
+    ),
+    P(
         "publish_hri",
         True,
         "Whether the faces are published on /humans/faces as well, for ROS4HRI (REP-155); needs "
@@ -115,7 +123,7 @@ RECOGNIZER_PARAMETERS = (
     ),
     P(
         "min_confidence",
-        0.7,
+        0.6,
         "Below this score (probability, 0 to 1) a face's label is unknown.",
         0.0,
         1.0,

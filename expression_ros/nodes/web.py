@@ -6,6 +6,7 @@ import queue
 import sys
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,6 +25,7 @@ from expression_ros.nodes.image_conversion import bgr_from_message
 from expression_ros.nodes.image_input import image_topic_of
 from expression_ros.nodes.mirror_scores import scores_of
 from expression_ros.nodes.parameters import NodeParameters
+from expression_ros.nodes.published import Published, published_at
 from expression_ros.nodes.running import run_node
 from expression_ros.nodes.web_calibration import CalibrationImages
 from expression_ros.nodes.web_diagnostics import ReportBook
@@ -46,7 +48,6 @@ LABEL_TOPIC = "face_emotion"
 _TICK_S = 0.1  # how soon the overlay is asked for when somebody looks, or let go
 _REPORT_S = 1.0
 _NOBODY_S = 1.0  # without a label after which nobody is there
-_SAME_FRAME_S = 0.5  # scores and faces are published right before the label of their frame
 _ANSWER_S = 3.0  # that the mirror may take to answer
 _HOW_TO_USE = (
     "The recognizer reads as adapted when it is started with person:={name}: "
@@ -89,9 +90,9 @@ class Web(Node):
         self._painter = Painter(self.state)
         self._reports = ReportBook(self._mirror)
         self._robot: Robot | None = None
-        # With the time of their arrival: what is of another frame is not shown beside a label.
-        self._scores: tuple[float, dict[str, float]] = (-_SAME_FRAME_S, {})
-        self._faces: tuple[float, list[tuple[str, str, float]]] = (-_SAME_FRAME_S, [])
+        # Published right before the label of their frame: shown beside no other.
+        self._scores = Published[dict[str, float]]()
+        self._faces = Published[list[tuple[str, str, float]]]()
         self._label_at = -_NOBODY_S
         self._small_until = 0.0  # the overlay is known to be small until then
         self._overlay: Any = None
@@ -149,32 +150,25 @@ class Web(Node):
 
     # From topics to the page
 
-    def _take_scores(self, message: Float32MultiArray) -> None:
-        try:
-            self._scores = time.monotonic(), scores_of(message)
-        except ValueError:
-            self._scores = time.monotonic(), {}  # the mirror warns of it on /diagnostics
+    def _take_scores(self, message: Float32MultiArray, info: Any) -> None:
+        with suppress(ValueError):  # the mirror warns of it on /diagnostics
+            self._scores.add(published_at(info), scores_of(message))
 
-    def _take_detections(self, message: Any) -> None:
+    def _take_detections(self, message: Any, info: Any) -> None:
         self.state.frame_read()
         faces = [
             (found.id, found.results[0].hypothesis.class_id, found.results[0].hypothesis.score)
             for found in message.detections
             if found.results
         ]
-        self._faces = time.monotonic(), faces
+        self._faces.add(published_at(info), faces)
 
-    def _take_label(self, message: String) -> None:
+    def _take_label(self, message: String, info: Any) -> None:
         now = self._label_at = time.monotonic()
         self.state.frame_read(now)
-        (scores_at, scores), (faces_at, faces) = self._scores, self._faces
-        self.state.person_seen(
-            Person(
-                message.data,
-                scores if now - scores_at < _SAME_FRAME_S else {},
-                faces if now - faces_at < _SAME_FRAME_S else [],
-            )
-        )
+        at = published_at(info)
+        scores, faces = self._scores.until(at) or {}, self._faces.until(at) or []
+        self.state.person_seen(Person(message.data, scores, faces))
 
     def _take_expression(self, message: String) -> None:
         self.state.robot_shows(expression=message.data)

@@ -35,7 +35,7 @@ class ProjectedVote:
     def __init__(self, ensemble: FisherfaceEnsemble) -> None:
         self.labels = ensemble.labels
         self.weights = ensemble.weights
-        self.calibration = ensemble.calibration
+        self._ensemble = ensemble  # what it expects may change
         columns = ensemble.columns
         self._axes: list[np.ndarray] = []  # of each member, (D, P)
         self._offsets: list[np.ndarray] = []  # (P,), the mean face as projected
@@ -75,8 +75,11 @@ class ProjectedVote:
             ],
             axis=1,
         )  # (N, M, C)
+        priors, calibration = self._ensemble.priors, self._ensemble.calibration
         return [
-            count_votes(Ballot(one.argmin(1), one), self.labels, self.weights, self.calibration)
+            count_votes(
+                Ballot(one.argmin(1), one).expecting(priors), self.labels, self.weights, calibration
+            )
             for one in distances
         ]
 

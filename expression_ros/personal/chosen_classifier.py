@@ -7,7 +7,8 @@ from pathlib import Path
 from expression_ros.personal.adapted_vote import adapted
 from expression_ros.personal.person import load_person
 from expression_ros.recognition.classifier import Classifier
-from expression_ros.recognition.models import load_classifier
+from expression_ros.recognition.expectation import EVERYDAY
+from expression_ros.recognition.models import expect, load_classifier
 from expression_ros.recognition.regional_vote import FULL_FACE, regional
 
 
@@ -17,6 +18,7 @@ def chosen_classifier(
     thresholds: str = "",
     person: str = "",
     region: str = FULL_FACE,
+    expectation: str = EVERYDAY,
 ) -> Classifier:
     """Return a classifier, adapted to a person and to a region of the face if that is asked for.
 
@@ -24,6 +26,7 @@ def chosen_classifier(
         name, model, thresholds: see load_classifier.
         person: see load_person; empty for nobody.
         region: one of REGIONS.
+        expectation: one of EXPECTATIONS.
 
     Raises:
         ValueError: something is missing, corrupt or does not fit together.
@@ -31,4 +34,6 @@ def chosen_classifier(
     classifier = load_classifier(name, model, thresholds)
     if person:
         classifier = adapted(classifier, load_person(person))
-    return classifier if region == FULL_FACE else regional(classifier, region)
+    classifier = classifier if region == FULL_FACE else regional(classifier, region)
+    expect(classifier, expectation)
+    return classifier

@@ -15,6 +15,7 @@ import numpy as np
 
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.descriptors import Descriptor
+from expression_ros.recognition.expectation import EVERYDAY, EXPECTATIONS, Expectation
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
 from expression_ros.recognition.model_descriptor import descriptor_of
 from expression_ros.recognition.model_manifest import (
@@ -46,6 +47,8 @@ class FisherfaceEnsemble:
 
     Attributes:
         columns: the place of each class number in ``labels``.
+        expectations: what may be expected of faces, by name; everyday ones from the start.
+        priors: (C,) float, what is now added to the logarithms of the priors of the labels.
     """
 
     def __init__(
@@ -70,6 +73,8 @@ class FisherfaceEnsemble:
         self.manifest = manifest
         self._label_of = dict(labels)
         self.columns = {number: column for column, number in enumerate(sorted(self._label_of))}
+        self.expectations = {EVERYDAY: Expectation(calibration=calibration)}
+        self.priors = np.zeros(len(self.columns))
         self._collectors = [cv2.face.StandardCollector.create() for _ in members]
 
     @classmethod
@@ -88,9 +93,16 @@ class FisherfaceEnsemble:
             for file in manifest.files
         ]
         weights, calibration = _vote_settings(manifest, folder)
-        return cls(
+        ensemble = cls(
             members, manifest.labels, descriptor, manifest.face, manifest, weights, calibration
         )
+        ensemble.expectations |= _expectations(manifest, folder)
+        return ensemble
+
+    def expect(self, expectation: Expectation) -> None:
+        """Read faces from now on with these priors and scores."""
+        self.priors = np.array([expectation.priors.get(label, 0.0) for label in self.labels])
+        self.calibration = expectation.calibration
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -123,7 +135,7 @@ class FisherfaceEnsemble:
             for number, distance in collector.getResults():
                 column = self.columns[number]
                 distances[row, column] = min(distances[row, column], distance)
-        return Ballot(choices, distances)
+        return Ballot(choices, distances).expecting(self.priors)
 
 
 def _vote_settings(
@@ -143,6 +155,22 @@ def _vote_settings(
         return weights, VoteCalibration.from_mapping(calibration) if calibration else None
     except ValueError as error:
         raise _unfit(path, str(error)) from error
+
+
+def _expectations(manifest: ModelManifest, folder: Path) -> dict[str, Expectation]:
+    given = manifest.settings.get("expectations", {})
+    path = folder / MANIFEST_NAME
+    if not isinstance(given, Mapping) or (unknown := sorted(set(given) - set(EXPECTATIONS))):
+        what = unknown[0] if isinstance(given, Mapping) else given
+        raise _unfit(path, f"expectations are {', '.join(EXPECTATIONS)}, not {what!r}")
+    try:
+        found = {name: Expectation.from_mapping(one) for name, one in given.items()}
+    except ValueError as error:
+        raise _unfit(path, str(error)) from error
+    for one in found.values():
+        if strange := sorted(set(one.priors) - set(manifest.labels.values())):
+            raise _unfit(path, f"expectations name {strange[0]!r}, which is no label of the model")
+    return found
 
 
 def check_opencv_face() -> None:

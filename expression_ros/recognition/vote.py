@@ -32,6 +32,16 @@ class Ballot:
     choices: np.ndarray
     distances: np.ndarray
 
+    def expecting(self, priors: np.ndarray) -> Ballot:
+        """Return the ballot of members with (C,) amounts added to the log priors of the classes.
+
+        All distances grow so that no square is negative; that changes no answer and no score.
+        """
+        if not priors.any():
+            return self
+        square = self.distances**2 + 2 * (priors.max() - priors)
+        return Ballot(square.argmin(axis=1), np.sqrt(square))
+
     def shares(self, weights: np.ndarray) -> np.ndarray:
         """Return (C,) shares of the votes, adding to 1, of members with (M,) weights."""
         counts = np.bincount(self.choices, weights, minlength=self.distances.shape[1])

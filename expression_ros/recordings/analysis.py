@@ -33,7 +33,7 @@ def make_recognizer(given: dict[str, Any]) -> ExpressionRecognizer:
     for name in given:
         if problem := check_value(PARAMETERS[name], values[name]):
             raise RecordingError(problem)
-    names = ("classifier", "model", "label_thresholds", "person", "region")
+    names = ("classifier", "model", "label_thresholds", "person", "region", "expectation")
     classifier = chosen_classifier(*(values[name] for name in names))
     detector = FaceDetector(values["face_selection"], values["min_face"])
     settings = RecognitionSettings(**{name: values[name] for name in _SETTINGS})

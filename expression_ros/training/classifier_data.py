@@ -30,13 +30,18 @@ class CropClassifier(Protocol):
     def predict(self, face: np.ndarray) -> Prediction: ...
 
 
-def load_labelled_faces(path: Path) -> tuple[FaceSet, FaceSet]:
+def load_labelled_faces(path: Path, votes: Path | None = None) -> tuple[FaceSet, FaceSet]:
     """Return faces to train on and faces to test on, of any data set whose pictures are crops.
 
+    Args:
+        path: of the data set.
+        votes: file with what people see on its faces, see data_sets.open_data_set.
+
     Raises:
-        DataError: it is missing, holds no labelled faces, or its faces must be found first.
+        DataError: it is missing, holds no labelled faces, or its faces must be found first; or the
+            votes are not about it.
     """
-    return load_split_faces(path)
+    return load_split_faces(path, votes=votes)
 
 
 def face_preparation(arguments: argparse.Namespace, size: int) -> FacePreparation:
@@ -95,7 +100,7 @@ def class_numbers(labels: np.ndarray) -> tuple[list[str], np.ndarray]:
 def at_most(faces: FaceSet, count: int, seed: int) -> FaceSet:
     """Return ``count`` faces chosen at random, or all if there are fewer."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(faces))[:count])
-    return FaceSet(faces.images[chosen], faces.labels[chosen])
+    return faces.take(chosen)
 
 
 def share_right(classifier: CropClassifier, faces: FaceSet) -> float:

@@ -20,6 +20,7 @@ from expression_ros.training.labelled_pictures import (
     DataSet,
     fault_lines,
 )
+from expression_ros.training.people_votes import read_votes
 from expression_ros.training.prepare import PrepareSettings, prepare
 from expression_ros.training.prepared_set import is_prepared_set, prepared_set_of
 
@@ -27,20 +28,28 @@ AUTO = "auto"
 FORMATS = (AUTO, "ckplus", "fer2013", "folder", "npz")
 
 
-def open_data_set(path: Path, form: str = AUTO, subject_pattern: str = "") -> DataSet:
+def open_data_set(
+    path: Path, form: str = AUTO, subject_pattern: str = "", votes: Path | None = None
+) -> DataSet:
     """Return the labelled pictures of a data set; most are read from disk only when asked for.
 
     Args:
         path: a file or folder.
         form: one of FORMATS; "auto" looks at what is there.
         subject_pattern: see read_emotion_folders; other forms do not need it.
+        votes: file with what people see on its faces, in place of votes that the data bring; for
+            FER2013 and other npz files.
 
     Raises:
-        DataError: there is nothing, it is not of this form, or it is damaged as a whole.
+        DataError: there is nothing, it is not of this form, it is damaged as a whole, or the
+            votes are not about it.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     form = form_of(path) if form == AUTO else form
+    table = read_votes(votes) if votes is not None else None
+    if table is not None and form in ("ckplus", "folder"):
+        raise DataError(f"--votes {table.name} is about the rows of FER2013; {path.name} has none")
     if form == "ckplus":
         return read_ck_plus(path)
     if form == "folder":
@@ -48,14 +57,18 @@ def open_data_set(path: Path, form: str = AUTO, subject_pattern: str = "") -> Da
     if form == "fer2013":
         path = _csv_in(path) or path
         if path.suffix.lower() == ".csv":
-            return read_fer2013_csv(path)
+            return read_fer2013_csv(path, table)
     arrays = read_arrays(path)
     if is_prepared_set(arrays):
+        if table is not None:
+            raise DataError(f"{path.name} was prepared already; give --votes when preparing it")
         return prepared_set_of(arrays, path).as_data_set(path.name)
-    return data_set_of_arrays(arrays, path)
+    return data_set_of_arrays(arrays, path, table)
 
 
-def load_split_faces(path: Path, form: str = AUTO) -> tuple[FaceSet, FaceSet]:
+def load_split_faces(
+    path: Path, form: str = AUTO, votes: Path | None = None
+) -> tuple[FaceSet, FaceSet]:
     """Return training faces and test faces of any data set whose pictures are crops of faces.
 
     That is a prepared set, FER2013, another npz file with images and labels, or a folder of small
@@ -67,12 +80,13 @@ def load_split_faces(path: Path, form: str = AUTO) -> tuple[FaceSet, FaceSet]:
     Args:
         path: a file or folder.
         form: one of FORMATS; "auto" looks at what is there.
+        votes: see open_data_set.
 
     Raises:
         DataError: see open_data_set; or faces would have to be found first, or there are no
             training faces or no test faces.
     """
-    data = open_data_set(path, form)
+    data = open_data_set(path, form, votes=votes)
     if data.faces == DETECT:
         raise DataError(
             f"{path}: its faces must be found and cut out first: expression-ros prepare "
@@ -95,7 +109,7 @@ def load_split_faces(path: Path, form: str = AUTO) -> tuple[FaceSet, FaceSet]:
         if not len(chosen):
             raise DataError(f"{path} has no faces in the split {split}; divide it anew: "
                             "expression-ros prepare")  # fmt: skip
-        sets.append(FaceSet(prepared.faces.images[chosen], prepared.faces.labels[chosen]))
+        sets.append(prepared.faces.as_face_set(chosen))
     return sets[0], sets[1]
 
 

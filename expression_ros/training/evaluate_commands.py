@@ -61,6 +61,10 @@ def add_evaluate_parser(subparsers: Any) -> None:
                         "per emotion, or what expression-ros prepare wrote")  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, default=AUTO,
                         help="form of the data (default: %(default)s: look)")  # fmt: skip
+    parser.add_argument("--votes", type=Path, metavar="FILE",
+                        help="what people see on the faces of FER2013: an npz with ferplus_votes, "
+                        "or Microsoft's fer2013new.csv (default: the votes in the data, if any)"
+                        )  # fmt: skip
     parser.add_argument("--faces", choices=(AUTO, *FACES_CHOICES), default=AUTO,
                         help="cropped: the pictures are faces; detect: the face of each is found "
                         "by the four cascades (default: %(default)s: by the data)")  # fmt: skip
@@ -100,7 +104,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     # What can be wrong is told at once, not after minutes of work.
     _check_outputs(arguments)
     loaded = [load_classifier(entry.kind, entry.folder or "") for entry in entries]
-    data = _part(open_data_set(arguments.data, arguments.format), arguments.split)
+    whole = open_data_set(arguments.data, arguments.format, votes=arguments.votes)
+    data = _part(whole, arguments.split)
     faces = data.faces if arguments.faces == AUTO else arguments.faces
     _name_faults(data.dropped)
     rows: dict[str, dict[str, Any]] = {}
@@ -234,6 +239,8 @@ def _nothing_to_judge(result: Measurement, data: DataSet, entry: _Entry) -> str:
 def _command(arguments: argparse.Namespace, entries: Sequence[_Entry]) -> str:
     """Return the command that measures these, without the paths of this machine."""
     words = ["expression-ros", "evaluate", "--data", arguments.data.resolve().name]
+    if arguments.votes:
+        words += ["--votes", arguments.votes.name]
     for option in ("format", "faces", "split"):
         if getattr(arguments, option) != AUTO:
             words += [f"--{option}", getattr(arguments, option)]

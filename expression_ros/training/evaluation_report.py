@@ -18,6 +18,7 @@ from expression_ros.training.evaluation_plots import (
 )
 from expression_ros.training.labelled_pictures import DataSet, count_by_reason
 from expression_ros.training.measurement import Measurement
+from expression_ros.training.people_votes import people_figures
 from expression_ros.training.reliability import (
     calibration_bins,
     coverage_curve,
@@ -62,6 +63,10 @@ def figures_of(result: Measurement, data: DataSet) -> dict[str, Any]:
     }
     if result.detection_s:
         figures["detection_ms"] = _milliseconds(result.detection_s)
+    said = [prediction.label for prediction in result.said]
+    people = people_figures(result.votes, said, result.scores, result.labels)
+    if people is not None:
+        figures["people"] = people
     return figures
 
 
@@ -75,13 +80,37 @@ def _milliseconds(seconds: Sequence[float]) -> dict[str, float]:
 def summary(figures: Mapping[str, Any]) -> str:
     """Return the figures as text for a terminal."""
     tables = (_aligned(_per_class_rows(figures)), _aligned(_confusion_rows(figures)))
-    return "\n".join([_headline(figures), *_counts(figures), *(f"\n{text}" for text in tables)])
+    lines = [*people_lines(figures.get("people")), _headline(figures), *_counts(figures)]
+    return "\n".join([*lines, *(f"\n{text}" for text in tables)])
+
+
+def people_lines(people: Mapping[str, Any] | None) -> list[str]:
+    """Return lines about what people say of the answers; none where nobody was asked."""
+    if people is None:
+        return []
+    recalls = ", ".join(
+        f"{label} {share:.2f} of {people['faces'][label]:,}"
+        for label, share in people["recall"].items()
+    )
+    lines = [
+        f"what most people see: {people['majority']:.4f} of {people['n']:,} faces on which more "
+        f"than half of them agree ({recalls})",
+        f"what one person sees: {people['one_person']:.4f} (a second person "
+        f"{people['second_person']:.4f}, the best answer {people['best']:.4f})",
+        f"what most people see, for 90 % of the answers: {people['coverage_90']:.2f} of the faces; "
+        f"for 95 %: {people['coverage_95']:.2f}; calibration error {people['ece']:.3f}",
+    ]
+    if people["n_cannot_say"]:
+        lines.append(f"{people['n_cannot_say']:,} on which most people see what the model cannot "
+                     "say: not counted")  # fmt: skip
+    return lines
 
 
 def _headline(figures: Mapping[str, Any]) -> str:
     return (
         f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}, "
         f"calibration error {figures['ece']:.3f}"
+        + (", by the data's single labels" if "people" in figures else "")
     )
 
 
@@ -139,7 +168,16 @@ def comparison(rows: Mapping[str, Mapping[str, Any]]) -> str:
         recalls.append(
             [name, *(f"{known[k]['recall']:.2f}" if k in known else "-" for k in recalls[0][1:])]
         )
-    return f"{table([head, *body])}\n\n{table(recalls)}"
+    asked = {name: f["people"] for name, f in rows.items() if "people" in f}
+    seen = [["by people's votes", "most people", "faces", "one person", "at 90 % right",
+             "at 95 % right", "calibration error"]]  # fmt: skip
+    seen += [
+        [name, f"{p['majority']:.4f}", f"{p['n']:,}", f"{p['one_person']:.4f}",
+         f"{p['coverage_90']:.2f}", f"{p['coverage_95']:.2f}", f"{p['ece']:.3f}"]
+        for name, p in asked.items()
+    ]  # fmt: skip
+    people = f"{table(seen)}\n\n" if asked else ""
+    return f"{people}{table([head, *body])}\n\n{table(recalls)}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -197,12 +235,14 @@ def _report(figures: Mapping[str, Any], title: str, command: str) -> str:
         right = "-" if row["right"] is None else f"{row['right']:.2f}"
         coverage.append([f"{row['threshold']:.2f}", f"{row['said']:.2f}", right])
     counts = "\n".join(f"* {line}" for line in _counts(figures))
+    people = "".join(f"* {line}\n" for line in people_lines(figures.get("people")))
+    people = f"{people}\n" if people else ""
     return f"""\
 # {title}
 
     {command}
 
-{_headline(figures)}
+{people}{_headline(figures)}
 
 {counts}
 

@@ -12,6 +12,7 @@ from expression_ros.recognition.face_preparation import FacePreparation, prepare
 from expression_ros.training.progress import Progress
 
 _TOGETHER = 512  # faces described between two looks at the clock
+_VOTE_COLUMNS = 10  # people_votes.VOTE_NAMES
 
 
 class DataError(ValueError):
@@ -25,10 +26,13 @@ class FaceSet:
     Attributes:
         images: (N, S, S) uint8, cropped faces.
         labels: (N,) str, labels of the vocabulary.
+        votes: (N, 10) int, what people see, see people_votes.VOTE_NAMES, -1 where nobody was asked;
+            None if nobody was asked at all.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    votes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.images.ndim != 3 or self.images.dtype != np.uint8:
@@ -36,28 +40,41 @@ class FaceSet:
                             f"of {self.images.shape}")  # fmt: skip
         if self.labels.shape != (len(self.images),):
             raise DataError(f"{len(self.images)} images but labels of shape {self.labels.shape}")
+        if self.votes is not None and len(self.votes) != len(self.images):
+            raise DataError(f"{len(self.images)} images but votes on {len(self.votes)}")
 
     def __len__(self) -> int:
         return len(self.images)
 
     def mirrored(self) -> FaceSet:
         """Return the faces mirrored left to right: an expression stays the same."""
-        return FaceSet(np.ascontiguousarray(self.images[:, :, ::-1]), self.labels)
+        return FaceSet(np.ascontiguousarray(self.images[:, :, ::-1]), self.labels, self.votes)
 
     def take(self, which: np.ndarray) -> FaceSet:
         """Return the faces of a mask or of an index array."""
-        return FaceSet(self.images[which], self.labels[which])
+        votes = None if self.votes is None else self.votes[which]
+        return FaceSet(self.images[which], self.labels[which], votes)
 
     def plus(self, other: FaceSet) -> FaceSet:
         """Return these faces and then the other ones, of the same size."""
+        votes = None
+        if self.votes is not None or other.votes is not None:
+            votes = np.concatenate([_votes_or_unknown(self), _votes_or_unknown(other)])
         return FaceSet(
             np.concatenate([self.images, other.images]),
             np.concatenate([self.labels, other.labels]),
+            votes,
         )
 
     def only(self, labels: set[str]) -> FaceSet:
         """Return the faces with one of these labels."""
         return self.take(np.isin(self.labels, sorted(labels)))
+
+
+def _votes_or_unknown(faces: FaceSet) -> np.ndarray:
+    if faces.votes is not None:
+        return faces.votes
+    return np.full((len(faces), _VOTE_COLUMNS), -1, np.int16)
 
 
 def prepare_faces(images: np.ndarray, preparation: FacePreparation) -> np.ndarray:

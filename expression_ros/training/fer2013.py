@@ -2,7 +2,8 @@
 
 Two forms are read: Kaggle's ``fer2013.csv`` with the columns emotion, pixels, Usage, and an npz
 file with ``images``, ``labels`` and, where there are any, ``label_names``, ``split`` (0 training,
-1 public test, 2 private test; or their names), ``subjects`` and ``duplicate_of_train``.
+1 public test, 2 private test; or their names), ``subjects``, ``duplicate_of_train`` and what people
+see, ``ferplus_votes`` with ``ferplus_names``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from expression_ros.training.labelled_pictures import (
     fault_lines,
     held,
 )
+from expression_ros.training.people_votes import VoteTable, known_or_none, votes_of_arrays
 from expression_ros.training.progress import Progress
 from expression_ros.vocabulary import (
     FER2013_ORDER,
@@ -66,8 +69,12 @@ def load_fer2013(path: str | Path) -> tuple[FaceSet, FaceSet]:
     return train, test
 
 
-def read_fer2013_csv(path: Path) -> DataSet:
+def read_fer2013_csv(path: Path, table: VoteTable | None = None) -> DataSet:
     """Return the rows of Kaggle's CSV. Bad rows are dropped, each named with its line.
+
+    Args:
+        path: of the file.
+        table: what people see on its rows, if they were asked.
 
     Raises:
         DataError: the file is missing or empty, or lacks one of the columns.
@@ -82,17 +89,26 @@ def read_fer2013_csv(path: Path) -> DataSet:
         Progress(f"reading {path.name}", max(1, lines - 1)) as progress,
     ):
         places = _places_of_columns(file.readline(), path)
+        row_numbers = count()
         for number, line in enumerate(file, 2):
             progress.advance()
             if line.strip():
-                _read_row(line, f"{path.name}:{number}", places, collected)
+                votes = table.of_csv_row(next(row_numbers)) if table else None
+                _read_row(line, f"{path.name}:{number}", places, collected, votes)
     return DataSet(path.name, *_without_copies(collected), CROPPED)
 
 
-def data_set_of_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> DataSet:
+def data_set_of_arrays(
+    arrays: Mapping[str, np.ndarray], path: Path, table: VoteTable | None = None
+) -> DataSet:
     """Return the pictures of an npz file laid out like the one above.
 
     Labels are numbers into ``label_names`` (FER2013's order where there are none), or names.
+
+    Args:
+        arrays: of the file.
+        path: of the file.
+        table: what people see on its pictures, in place of votes of the file itself.
 
     Raises:
         DataError: an array is missing, or has another shape or type.
@@ -108,6 +124,9 @@ def data_set_of_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> DataSet:
     for name in ("labels", "split", "subjects", "duplicate_of_train"):
         if name in arrays and arrays[name].shape != (count,):
             raise DataError(f"{path}: {count} images, but {name} of {arrays[name].shape}")
+    votes = table.of_rows(count) if table else votes_of_arrays(arrays, path)
+    if votes is not None and len(votes) != count:
+        raise DataError(f"{path}: {count} images, but votes on {len(votes)}")
     names = _names_of_labels(arrays)
     labels = arrays["labels"].tolist()
     splits = arrays["split"].tolist() if "split" in arrays else [""] * count
@@ -121,7 +140,9 @@ def data_set_of_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> DataSet:
             collected.fault(source, "unknown label or split", str(error))
             continue
         subject = str(subjects[index])
-        collected.pictures.append(LabelledPicture(source, label, held(image), subject, split))
+        seen = None if votes is None else known_or_none(votes[index])
+        picture = LabelledPicture(source, label, held(image), subject, split, seen)
+        collected.pictures.append(picture)
     if "duplicate_of_train" not in arrays:
         return DataSet(path.name, *_without_copies(collected), CROPPED)
     copies = {f"{path.name}[{i}]" for i in np.flatnonzero(arrays["duplicate_of_train"])}
@@ -139,7 +160,13 @@ def _places_of_columns(header: str, path: Path) -> dict[str, int]:
     return {name: names.index(name) for name in _COLUMNS}
 
 
-def _read_row(line: str, source: str, places: Mapping[str, int], collected: Collected) -> None:
+def _read_row(
+    line: str,
+    source: str,
+    places: Mapping[str, int],
+    collected: Collected,
+    votes: np.ndarray | None,
+) -> None:
     # Line by line: a quote that is never closed spoils its own row, not all that follow.
     row = next(csv.reader([line.replace("\0", "?")]))
     if len(row) <= max(places.values()):
@@ -165,7 +192,8 @@ def _read_row(line: str, source: str, places: Mapping[str, int], collected: Coll
         collected.fault(source, "bad pixel", f"not a whole number of 0..255 ({error})")
         return
     split = _USAGE[usage.lower()]
-    collected.pictures.append(LabelledPicture(source, label, held(image), split=split))
+    picture = LabelledPicture(source, label, held(image), split=split, votes=votes)
+    collected.pictures.append(picture)
 
 
 def _names_of_labels(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:

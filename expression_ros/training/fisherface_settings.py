@@ -27,6 +27,9 @@ class FisherfaceSettings:
         shrinkage: share of the mean variance that is added to every variance.
         images: that each member of "opencv" is trained on.
         prior_weight: 0 treats all classes as equally frequent, 1 as frequent as in training.
+        refine: steps of refining the directions, see fisherface_refining; 0 leaves them as the
+            discriminant analysis finds them.
+        pull: what holds refined directions where they were.
         favour: class numbers and what is added to the logarithm of their prior: more than 0 where
             missing the class is worse than seeing it too often.
     """
@@ -42,4 +45,6 @@ class FisherfaceSettings:
     shrinkage: float = 0.05
     images: int = 1200
     prior_weight: float = 1.0
+    refine: int = 0
+    pull: float = 0.1
     favour: Mapping[int, float] = field(default_factory=dict)

@@ -1,13 +1,14 @@
 """Training of Fisherfaces: ten discriminant analyses, each of its own random four fifths.
 
 Principal components, then linear discriminant analysis in them, after Belhumeur et al., 1997, with
-four changes:
+these changes:
 
 * The principal components are cut short: keeping as many as there are images less classes, as
   OpenCV's own trainer does, learns the training images by heart.
 * The within-class scatter is shrunk towards a multiple of the identity (Friedman, 1989).
 * A class may be split into clusters (subclass discriminant analysis; Zhu and Martinez, 2006): one
   smile with open and one with closed lips need not lie near a common mean.
+* The directions may be refined, see fisherface_refining.
 * The projections to compare with are the means, and carry the prior of their class: an extra
   component that is 0 for every face holds ``sqrt(-2 log prior)``, so that OpenCV's nearest
   neighbour becomes the rule of Bayes for normal classes of equal covariance.
@@ -22,6 +23,7 @@ from itertools import combinations
 import numpy as np
 from scipy import linalg
 
+from expression_ros.training.fisherface_refining import refined
 from expression_ros.training.fisherface_settings import FisherfaceSettings
 from expression_ros.training.opencv_model_file import FisherfaceModel
 
@@ -43,6 +45,7 @@ def train_fisherfaces(
     settings: FisherfaceSettings | None = None,
     pairs: np.ndarray | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    votes: np.ndarray | None = None,
 ) -> list[FisherfaceModel]:
     """Train an ensemble.
 
@@ -53,6 +56,9 @@ def train_fisherfaces(
         pairs: (N,) int; vectors with the same number, such as a face and its mirror image, stay
             in one fold. Every vector by itself when left out.
         progress: is told what is being done.
+        votes: (N, C) how many people see each class; then every member draws a label of its own
+            for each pair of vectors from the people who were asked about it, so that members
+            disagree where people do. Each row must have a vote. ``numbers`` is then not looked at.
 
     Returns:
         The models, rounded to the digits of their files.
@@ -61,18 +67,21 @@ def train_fisherfaces(
         ValueError: there are fewer than two classes, or fewer faces of one than folds.
     """
     settings = settings or FisherfaceSettings()
-    refuse_too_few(numbers, settings)
+    refuse_too_few(numbers if votes is None else _most_votes(votes), settings)
     rng = np.random.default_rng(settings.seed)
     pairs = np.arange(len(vectors)) if pairs is None else pairs
     folds = rng.integers(settings.folds, size=int(pairs.max()) + 1)[pairs]
     space = component_space(vectors, settings.components, progress)
     vectors = space.project(vectors)
-    groups, class_of_group = _groups(vectors, numbers, settings, progress)
-    moments = []
-    for fold in range(settings.folds):
-        progress(f"sums of fold {fold + 1} of {settings.folds}")
-        inside = folds == fold
-        moments.append(class_moments(vectors[inside], groups[inside], len(class_of_group)))
+    if votes is None:
+        groups, class_of_group = _groups(vectors, numbers, settings, progress)
+        moments = []
+        for fold in range(settings.folds):
+            progress(f"sums of fold {fold + 1} of {settings.folds}")
+            inside = folds == fold
+            moments.append(class_moments(vectors[inside], groups[inside], len(class_of_group)))
+    else:
+        class_of_group = np.arange(votes.shape[1])
     # Every choice of left out folds is used once before one comes again: no two members alike.
     choices = list(combinations(range(settings.folds), settings.left_out))
     order = rng.permutation(len(choices))
@@ -82,9 +91,42 @@ def train_fisherfaces(
         left_out = choices[order[member % len(choices)]]
         kept = [fold for fold in range(settings.folds) if fold not in left_out]
         features = random_features(space.size, settings.feature_share, len(class_of_group), rng)
-        model = discriminant_member([moments[k] for k in kept], features, class_of_group, settings)
+        inside = np.isin(folds, kept)
+        if votes is None:
+            said = numbers[inside]
+            sums = [moments[k] for k in kept]
+        else:
+            said = drawn_labels(votes, pairs, rng)[inside]
+            sums = [class_moments(vectors[inside], said, len(class_of_group))]
+        model = discriminant_member(sums, features, class_of_group, settings)
+        if settings.refine:
+            model = refined(model, vectors[inside], said, settings)
         models.append(space.in_descriptor_space(model))
     return models
+
+
+def drawn_labels(votes: np.ndarray, pairs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return (N,) class numbers, each drawn from the people who were asked about the vector.
+
+    Args:
+        votes: (N, C) how many people see each class; each row must have a vote.
+        pairs: (N,) int; vectors with the same number get the same label where they have the same
+            votes.
+        rng: source of chance.
+    """
+    places = rng.random(int(pairs.max()) + 1)[pairs]
+    total = np.cumsum(votes, axis=1)
+    return (total <= places[:, None] * total[:, -1:]).sum(axis=1)
+
+
+def _most_votes(votes: np.ndarray) -> np.ndarray:
+    if not (votes.sum(axis=1) > 0).all():
+        raise ValueError("there are faces without any vote")
+    numbers = votes.argmax(axis=1)
+    missing = votes.shape[1] - 1 - int(numbers.max())  # bincount would not see the last classes
+    if missing:
+        raise ValueError("the last classes have a majority on no face")
+    return numbers
 
 
 def refuse_too_few(numbers: np.ndarray, settings: FisherfaceSettings) -> None:

@@ -33,6 +33,8 @@ class LabelledPicture:
         read: returns the picture, (H, W) uint8 grey; raises PhotoError if it cannot be read.
         subject: who is on it; empty if unknown.
         split: one of SPLITS; empty if the data set does not say.
+        votes: (10,) int, how many people saw what, see people_votes.VOTE_NAMES; None if nobody was
+            asked.
     """
 
     source: str
@@ -40,6 +42,7 @@ class LabelledPicture:
     read: Callable[[], np.ndarray]
     subject: str = ""
     split: str = ""
+    votes: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

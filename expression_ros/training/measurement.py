@@ -48,6 +48,7 @@ class Measurement:
         labels: what the classifier can say.
         truth: (N) true labels, each one that the classifier can say.
         said: (N) what it said.
+        votes: (N) what people saw, see people_votes.VOTE_NAMES; None where nobody was asked.
         latency_s: (N) seconds to prepare, describe and classify each face.
         detection_s: seconds to search each picture; empty where faces were cropped already.
         no_face: pictures on which no cascade saw exactly one face.
@@ -59,6 +60,7 @@ class Measurement:
     labels: tuple[str, ...]
     truth: list[str] = field(default_factory=list)
     said: list[Prediction] = field(default_factory=list)
+    votes: list[np.ndarray | None] = field(default_factory=list)
     latency_s: list[float] = field(default_factory=list)
     detection_s: list[float] = field(default_factory=list)
     no_face: list[Dropped] = field(default_factory=list)
@@ -161,4 +163,5 @@ def _note(
 ) -> None:
     result.truth.append(picture.label)
     result.said.append(prediction)
+    result.votes.append(picture.votes)
     result.latency_s.append(seconds)

@@ -18,6 +18,7 @@ from expression_ros.recognition.mouth_cover import FILE_NAME, write_mouth_cover
 from expression_ros.recognition.regional_vote import AUTO, REGIONS, regional
 from expression_ros.training.classifier_data import load_labelled_faces, naming_files
 from expression_ros.training.faces import FaceSet
+from expression_ros.training.fisherface_lessons import MAJORITY, judged_by
 from expression_ros.training.mouth_cover import COVERS, cover_by_turns, fit_mouth_cover
 from expression_ros.training.portraits import portraits_of
 from expression_ros.training.progress import with_progress
@@ -35,6 +36,8 @@ def add_mouth_cover_parser(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--data", type=Path, required=True, metavar="PATH",
                         help="labelled faces, as for train fisherfaces")  # fmt: skip
+    parser.add_argument("--votes", type=Path, metavar="FILE",
+                        help="judge by what most people see, as for evaluate")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("models/fisherfaces_upper"),
                         metavar="DIR",
                         help="the upper face's models (default: %(default)s)")  # fmt: skip
@@ -47,11 +50,16 @@ def add_mouth_cover_parser(subparsers: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    train, test = load_labelled_faces(arguments.data)
+    train, test = load_labelled_faces(arguments.data, arguments.votes)
     rng = np.random.default_rng(arguments.seed)
     train = train.take(rng.permutation(len(train))[:_FACES])
     whole = load_classifier("fisherfaces", arguments.model)
     assert isinstance(whole, FisherfaceEnsemble)
+    name = f"the test faces of {arguments.data.name}"
+    if arguments.votes:
+        test, truth = judged_by(test, MAJORITY, whole.labels)
+        test = FaceSet(test.images, truth)
+        name += " on which most people agree, by what they see"
     rule = fit_mouth_cover(
         _described(whole, train.images, "open"),
         _described(whole, cover_by_turns(train.images, rng), "covered"),
@@ -60,7 +68,7 @@ def _train(arguments: argparse.Namespace) -> int:
     manifest = read_manifest(arguments.output)
     entry = {"mouth_cover": {"path": FILE_NAME, "sha256": digest}}
     write_manifest(arguments.output, replace(manifest, settings={**manifest.settings, **entry}))
-    sets = [(f"the test faces of {arguments.data.name}", test)]
+    sets = [(name, test)]
     if arguments.portraits:
         faces = _portraits(arguments.portraits, whole)
         sets.append((f"whole portraits, {arguments.portraits.name}", faces))

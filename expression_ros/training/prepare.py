@@ -27,6 +27,7 @@ from expression_ros.training.labelled_pictures import (
     LabelledPicture,
     count_by_reason,
 )
+from expression_ros.training.people_votes import VOTE_NAMES
 from expression_ros.training.prepared_set import PreparedSet
 from expression_ros.training.progress import with_progress
 from expression_ros.training.splits import divide, surplus
@@ -133,8 +134,16 @@ def prepare(data: DataSet, settings: PrepareSettings) -> Prepared:
         sources=np.array([picture.source for picture in pictures]),
         faces=recorded_how,
         face=recorded,
+        votes=_votes_of(pictures),
     )
     return Prepared(faces, tuple(collected.dropped))
+
+
+def _votes_of(pictures: Sequence[LabelledPicture]) -> np.ndarray | None:
+    if all(picture.votes is None for picture in pictures):
+        return None
+    unknown = np.full(len(VOTE_NAMES), -1, np.int16)
+    return np.stack([unknown if p.votes is None else p.votes for p in pictures])
 
 
 def _preparations(

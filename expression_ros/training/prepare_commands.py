@@ -47,6 +47,9 @@ def add_prepare_parser(subparsers: Any) -> None:
                         help="prepared set to write")  # fmt: skip
     parser.add_argument("--format", choices=FORMATS, default=AUTO,
                         help="form of the data (default: %(default)s: look)")  # fmt: skip
+    parser.add_argument("--votes", type=Path, metavar="FILE",
+                        help="what people see on the faces of FER2013: Microsoft's fer2013new.csv, "
+                        "or an npz with ferplus_votes")  # fmt: skip
     parser.add_argument("--faces", choices=(AUTO_FACES, *FACES_CHOICES), default=AUTO_FACES,
                         help="detect: find the face of each picture with the four cascades; "
                         "cropped: the pictures are crops; auto: crops are FER2013, npz files and "
@@ -108,7 +111,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     _check_output(arguments.output)  # before an hour of work, not after it
-    data = open_data_set(arguments.data, arguments.format, arguments.subject_pattern)
+    data = open_data_set(
+        arguments.data, arguments.format, arguments.subject_pattern, arguments.votes
+    )
     try:
         prepared = prepare(data, settings)
     except NothingLeftError as error:

@@ -11,7 +11,7 @@ import numpy as np
 
 from expression_ros.recognition.face_preparation import FaceError, FacePreparation
 from expression_ros.training.array_files import read_arrays, write_arrays
-from expression_ros.training.faces import DataError
+from expression_ros.training.faces import DataError, FaceSet
 from expression_ros.training.labelled_pictures import (
     CROPPED,
     FACES_CHOICES,
@@ -19,6 +19,13 @@ from expression_ros.training.labelled_pictures import (
     DataSet,
     LabelledPicture,
     held,
+)
+from expression_ros.training.people_votes import (
+    NAMES_ARRAY,
+    VOTE_NAMES,
+    VOTES_ARRAY,
+    known_or_none,
+    votes_of_arrays,
 )
 from expression_ros.vocabulary import EMOTIONS
 
@@ -38,6 +45,8 @@ class PreparedSet:
         sources: (N,) str, the file each came from.
         faces: how the faces were had: "cropped" or "detect".
         face: the face preparation they went through.
+        votes: (N, 10) int, what people see, see people_votes.VOTE_NAMES, -1 where nobody was asked;
+            None if nobody was asked at all.
 
     Raises:
         DataError: shapes or dtypes differ from these, or a label or split is unknown.
@@ -50,6 +59,7 @@ class PreparedSet:
     sources: np.ndarray
     faces: str
     face: FacePreparation
+    votes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         size = self.face.size
@@ -61,6 +71,9 @@ class PreparedSet:
             if column.shape != (len(self.images),) or column.dtype.kind != "U":
                 raise DataError(f"{name} must be {len(self.images)} texts, not {column.dtype} "
                                 f"of {column.shape}")  # fmt: skip
+        if self.votes is not None and self.votes.shape != (len(self.images), len(VOTE_NAMES)):
+            raise DataError(f"votes must be ({len(self.images)}, {len(VOTE_NAMES)}), not "
+                            f"{self.votes.shape}")  # fmt: skip
         if unknown := sorted(set(self.labels) - set(EMOTIONS)):
             raise DataError(f"unknown labels: {', '.join(unknown)}")
         if unknown := sorted(set(self.split) - set(SPLITS)):
@@ -74,16 +87,26 @@ class PreparedSet:
     def as_data_set(self, name: str) -> DataSet:
         """Return the set as pictures that are crops already."""
         columns = (self.images, *(getattr(self, column).tolist() for column in _COLUMNS))
+        votes = [None if self.votes is None else known_or_none(self.votes[k])
+                 for k in range(len(self))]  # fmt: skip
         pictures = [
-            LabelledPicture(source, label, held(image), subject, split)
-            for image, label, subject, split, source in zip(*columns, strict=True)
+            LabelledPicture(source, label, held(image), subject, split, seen)
+            for image, label, subject, split, source, seen in zip(*columns, votes, strict=True)
         ]
         return DataSet(name, pictures, [], CROPPED, self.face if self.faces != CROPPED else None)
+
+    def as_face_set(self, which: np.ndarray) -> FaceSet:
+        """Return the faces of a mask or of an index array, for training."""
+        votes = None if self.votes is None else self.votes[which]
+        return FaceSet(self.images[which], self.labels[which], votes)
 
 
 def save_prepared_set(path: Path, prepared: PreparedSet) -> None:
     """Write a set as npz; the same set gives the same bytes. Raises OSError."""
     settings = {"faces": prepared.faces, "face": prepared.face.as_mapping()}
+    votes = {}
+    if prepared.votes is not None:
+        votes = {VOTES_ARRAY: prepared.votes, NAMES_ARRAY: np.array(VOTE_NAMES)}
     write_arrays(
         path,
         {
@@ -95,6 +118,7 @@ def save_prepared_set(path: Path, prepared: PreparedSet) -> None:
             "split": prepared.split,
             "sources": prepared.sources,
             "settings": np.array(json.dumps(settings)),
+            **votes,
         },
     )
 
@@ -146,6 +170,7 @@ def prepared_set_of(arrays: Mapping[str, np.ndarray], path: Path) -> PreparedSet
             sources=arrays["sources"],
             faces=settings["faces"],
             face=FacePreparation.from_mapping(settings["face"]),
+            votes=votes_of_arrays(arrays, path),
         )
     except KeyError as error:
         raise DataError(f"{path} is damaged: it has no {error.args[0]!r}") from error

@@ -52,6 +52,25 @@ def coverage_curve(scores: np.ndarray, right: np.ndarray) -> list[Coverage]:
     return curve
 
 
+def coverage_at(scores: np.ndarray, right: np.ndarray, wanted: float) -> float:
+    """Return the largest share of answers, the surest first, of which so many are right; or 0.
+
+    Answers with the same score are said together or not at all: no threshold parts them.
+
+    Args:
+        scores: (N,) float, at least one.
+        right: (N,) bool.
+        wanted: share of right answers, 0..1.
+    """
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    ordered = np.asarray(scores)[order]
+    counts = np.arange(1, len(order) + 1)
+    shares = np.cumsum(np.asarray(right, float)[order]) / counts
+    last = np.append(ordered[1:] < ordered[:-1], True)  # of its score
+    enough = counts[last & (shares >= wanted - 1e-12)]
+    return float(enough[-1] / len(order)) if len(enough) else 0.0
+
+
 @dataclass(frozen=True)
 class CalibrationBin:
     """The answers whose score lies in a bin: how many, their mean score, and how many are right.

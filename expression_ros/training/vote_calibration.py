@@ -7,9 +7,12 @@ import math
 import numpy as np
 
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.recognition.scores import softmax
 from expression_ros.recognition.vote import VoteCalibration, evidence_of
 from expression_ros.training.reliability import THRESHOLDS
 
+_PULL = 0.5  # of priors towards 0
+_MOST_PRIOR = 6.0  # that is added to a logarithm
 _SURE = 1.96  # standard normal deviation of a one-sided 97.5 % bound
 
 
@@ -39,6 +42,39 @@ def fit_vote_calibration(
 
     found = minimize(surprise, [1.0, 1.0], method="L-BFGS-B", bounds=[(0, 1e3), (0, 1e3)])
     return VoteCalibration(float(f"{found.x[0] / scale:.4g}"), float(f"{found.x[1]:.4g}"))
+
+
+def fit_priors(
+    ensemble: FisherfaceEnsemble, vectors: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
+    """Return what to add to the log priors so that the true labels are least surprising.
+
+    Args:
+        ensemble: whose priors they are; as it is everyday.
+        vectors: (N, D) float32 descriptors of faces that nothing was trained on.
+        labels: (N,) str, true labels, all of the ensemble's.
+    """
+    from scipy.optimize import minimize
+
+    evidence = np.stack(
+        [evidence_of(ensemble.ballot(vector[None]), ensemble.weights) for vector in vectors]
+    )
+    columns = np.array([ensemble.labels.index(label) for label in labels])
+    count = len(ensemble.labels)
+
+    def surprise(values: np.ndarray) -> float:
+        chances = softmax(values[-1] * (evidence + values[:-1]))[np.arange(len(columns)), columns]
+        # A little pull to 0, for labels of which there are a few faces only.
+        return float(-np.mean(np.log(np.maximum(chances, 1e-12)))
+                     + _PULL * np.square(values[:-1]).sum() / len(columns))  # fmt: skip
+
+    bounds = [(-_MOST_PRIOR, _MOST_PRIOR)] * count + [(1e-3, 10.0)]
+    found = minimize(surprise, np.append(np.zeros(count), 0.5), method="L-BFGS-B", bounds=bounds)
+    middle = found.x[:-1].mean()
+    return {
+        label: round(float(value - middle), 2)
+        for label, value in zip(ensemble.labels, found.x, strict=False)
+    }
 
 
 def trustworthy_score(scores: np.ndarray, right: np.ndarray, wanted: float) -> float | None:

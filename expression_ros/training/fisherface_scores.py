@@ -1,0 +1,79 @@
+"""How trained Fisherfaces do on test faces and portraits, for their model card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from expression_ros.recognition.classifier import Prediction
+from expression_ros.recognition.expectation import EVERYDAY, POSED
+from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.training.evaluation import evaluate
+from expression_ros.training.faces import FaceSet, describe_faces, prepare_faces
+from expression_ros.training.fisherface_lessons import seen_by_most
+from expression_ros.training.model_card import FaceScores, PortraitScore
+from expression_ros.training.people_votes import known_or_none, people_figures
+from expression_ros.training.portraits import portraits_of
+from expression_ros.training.progress import with_progress
+from expression_ros.vocabulary import EMOTIONS
+
+
+def scores_on_faces(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores:
+    """Return how the vote and each member do on cropped faces, by labels and by people."""
+    vectors = describe_faces(prepare_faces(faces.images, ensemble.face), ensemble.descriptor)
+    said = [ensemble.predict_descriptor(vector[None])
+            for vector in with_progress(vectors, "letting the ensemble vote")]  # fmt: skip
+    names = np.array(ensemble.labels)
+    alone = np.array([names[ensemble.ballot(vector[None]).choices]
+                      for vector in with_progress(vectors, "asking every member")])  # fmt: skip
+    by_people = people = None
+    if faces.votes is not None:
+        seen = seen_by_most(faces)
+        which = np.flatnonzero(np.isin(seen, names))
+        votes = [known_or_none(row) for row in faces.votes]
+        scores = np.array([p.score for p in said])
+        people = people_figures(votes, [p.label for p in said], scores, ensemble.labels)
+        if people is not None:
+            by_people = _scores([said[k] for k in which], alone[which], seen[which], ensemble)
+    plain = _scores(said, alone, faces.labels, ensemble)
+    return FaceScores(plain.vote, plain.member_accuracies, plain.scores, plain.right,
+                      by_people, people)  # fmt: skip
+
+
+def _scores(
+    said: list[Prediction], alone: np.ndarray, truth: np.ndarray, ensemble: FisherfaceEnsemble
+) -> FaceScores:
+    members = [float(np.mean(alone[:, k] == truth)) for k in range(alone.shape[1])]
+    labels = [p.label for p in said]
+    vote = evaluate(truth.tolist(), labels, _all_labels(ensemble, truth))
+    return FaceScores(vote, members, np.array([p.score for p in said]), np.array(labels) == truth)
+
+
+def posed_scores(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores | None:
+    """Return the scores where posed expressions are expected; None if the models do not know."""
+    if POSED not in ensemble.expectations or faces.votes is None:
+        return None
+    ensemble.expect(ensemble.expectations[POSED])
+    try:
+        scores = scores_on_faces(ensemble, faces)
+    finally:
+        ensemble.expect(ensemble.expectations[EVERYDAY])
+    return scores if scores.people is not None else None
+
+
+def scores_on_portraits(ensemble: FisherfaceEnsemble, path: Path | None) -> PortraitScore | None:
+    """Return the scores on pictures with one face each, found by the cascades."""
+    if path is None:
+        return None
+    portraits, count = portraits_of(path)
+    truth = [label for label, _, _ in portraits]
+    said = [ensemble.read(picture, box) for _, picture, box in portraits]
+    labels = _all_labels(ensemble, np.array(truth))
+    scores = evaluate(truth, [p.label for p in said], labels)
+    return PortraitScore(path.name, count, len(truth), scores)
+
+
+def _all_labels(ensemble: FisherfaceEnsemble, truth: np.ndarray) -> tuple[str, ...]:
+    occurring = {*ensemble.labels, *truth.tolist()}
+    return tuple(label for label in EMOTIONS if label in occurring)
