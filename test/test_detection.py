@@ -70,6 +70,13 @@ def test_all_returns_every_face_largest_first_and_stops_at_the_first_success():
     assert detector.searches == 3  # two in the frame, one for close ups
 
 
+@pytest.mark.parametrize("selection", ["all", "single"])
+def test_of_two_boxes_that_one_cascade_draws_around_a_face_the_larger_is_kept(selection):
+    eyes_and_mouth = (20, 20, 40, 40)
+    detector = scripted_detector(selection, [], [eyes_and_mouth, A], [], [])
+    assert [d.box for d in detector.search_frame(EMPTY)] == [Box(*A)]
+
+
 def test_all_cascades_together_merge_what_overlaps():
     near_a = (13, 12, 58, 58)
     found = scripted_detector("all", [A], [near_a], [B], []).search_every_cascade(EMPTY)

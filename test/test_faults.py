@@ -27,6 +27,9 @@ from std_msgs.msg import String
 from expression_ros.nodes.image_messages import to_image_message
 from expression_ros.nodes.mirror import Mirror
 from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.personal.adapted_vote import descriptor_digest
+from expression_ros.personal.calibration import fisherfaces_of
+from expression_ros.personal.person import Person, save_person
 from expression_ros.resources import models_path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -234,6 +237,17 @@ def test_a_killed_recognizer_leaves_the_robot_neutral_and_a_new_one_goes_on(
         ended(process)
 
 
+def change(ros, *transitions):
+    """Ask the recognizer for transitions one after the other; return whether all were done."""
+
+    def done(number):
+        request = ChangeState.Request()
+        request.transition.id = number
+        return ros.call(ChangeState, "/recognizer/change_state", request).success
+
+    return all(done(number) for number in transitions)
+
+
 def test_a_model_file_replaced_while_running_does_no_harm_until_it_is_loaded(
     ros, portrait, tmp_path
 ):
@@ -250,20 +264,65 @@ def test_a_model_file_replaced_while_running_does_no_harm_until_it_is_loaded(
     labels.clear()
     labels.wait_for(lambda got: len(got) > 3, "labels of the loaded model")
 
-    def change(number):
-        request = ChangeState.Request()
-        request.transition.id = number
-        return ros.call(ChangeState, "/recognizer/change_state", request).success
-
-    assert change(Transition.TRANSITION_DEACTIVATE) and change(Transition.TRANSITION_CLEANUP)
-    assert not change(Transition.TRANSITION_CONFIGURE)
+    assert change(ros, Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+    assert not change(ros, Transition.TRANSITION_CONFIGURE)
     diagnostics.wait_for(
         lambda got: any(victim.name in one.message for m in got for one in m.status), "its name"
     )
     victim.write_bytes(good)
     labels.clear()
-    assert change(Transition.TRANSITION_CONFIGURE) and change(Transition.TRANSITION_ACTIVATE)
+    assert change(ros, Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
     labels.wait_for(len, "a label of the restored model")
+
+
+def somebody(name):
+    """Return a person whom the recognizer takes for anybody."""
+    ensemble = fisherfaces_of()
+    mean = ensemble.members[0].getMean().ravel()
+    vectors = mean + np.random.default_rng(0).normal(0, 0.05, (4, len(mean)))
+    labels = ("neutral", "neutral", "happiness", "happiness")
+    return Person(name, vectors, labels, np.zeros(4, int), descriptor_digest(ensemble), 1e4)
+
+
+def test_a_damaged_person_file_does_no_harm_until_it_is_loaded_and_is_told_then(
+    ros, portrait, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    path = save_person(somebody("ada"))
+    good = path.read_bytes()
+    labels = ros.collect(String, "/face_emotion")
+    diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+    Camera(ros, portrait)
+    start(ros, person="ada")
+    labels.wait_for(len, "a label")
+    path.write_bytes(good[:-100] + bytes(100))
+    labels.clear()
+    labels.wait_for(lambda got: len(got) > 3, "labels with the person that is loaded")
+    assert change(ros, Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+    assert not change(ros, Transition.TRANSITION_CONFIGURE)
+    diagnostics.wait_for(
+        lambda got: any("ada.npz cannot be used" in one.message for m in got for one in m.status),
+        "its name",
+    )
+    path.write_bytes(good)
+    labels.clear()
+    assert change(ros, Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+    labels.wait_for(len, "a label with the restored file")
+
+
+def test_pictures_of_another_size_are_read_wherever_the_face_was(ros, portrait):
+    height, width = portrait.shape[:2]
+    large = np.full((height * 3 // 2, width * 3 // 2, 3), 128, np.uint8)
+    large[-height:, -width:] = portrait  # the face where the small picture has no pixels
+    small = np.ascontiguousarray(portrait[::2, ::2])
+    labels = ros.collect(String, "/face_emotion")
+    node = start(ros)
+    camera = Camera(ros, large)
+    for picture in (large, small, large, portrait, small):
+        camera.picture = picture
+        labels.clear()
+        labels.wait_for(lambda got: len(got) >= 10, f"labels at {picture.shape}")
+    assert node._statistics.failed == 0
 
 
 _NEVER_READS = (
@@ -290,12 +349,85 @@ def test_a_subscriber_of_the_overlay_that_never_reads_stops_nothing(ros, portrai
         ended(reader)
 
 
+def run_beside(code):
+    """Run code of the tool in a process of its own: it chooses a ROS domain when it is imported."""
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "tools", check=True, timeout=60)
+
+
 def test_the_table_of_faults_is_written_between_its_marks():
-    """In a process of its own: the tool chooses a ROS domain when it is imported."""
-    code = (
+    run_beside(
         "import faults; text = 'a\\n' + faults.BEGIN + 'old' + faults.END + '\\nz'; "
         "new = faults.with_table(text, [('f', 's', '1.0 s', 'l')]); "
         "assert new.startswith('a\\n') and new.endswith('\\nz') and 'old' not in new; "
         "assert '| f | s | 1.0 s | l |' in new; assert faults.with_table(new, []) != new"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "tools", check=True, timeout=60)
+
+
+def test_the_table_has_every_fault_and_each_is_survived():
+    text = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
+    table = text.split("<!-- faults: begin -->")[1].split("<!-- faults: end -->")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.strip().splitlines()[2:]]
+    assert "not survived" not in table
+    run_beside(
+        "import faults; titles = [title for title, _ in faults.FAULTS.values()]; "
+        f"assert titles == {[row[0] for row in rows]!r}, titles"
+    )
+
+
+_PRETEND = """
+import sys, types
+from pathlib import Path
+import faults
+
+
+class Nobody(dict):
+    running = property(lambda self: self)
+    __enter__ = lambda self: self
+    __exit__ = lambda self, *_: None
+    start = lambda self, node, **_: self.setdefault(node, node)
+    kill = dict.pop
+    dead = lambda self: ["mirror"] if "broken" in self else []
+
+
+def not_here(scene):
+    raise faults.NotHere("no launch")
+
+
+def in_vain(scene):
+    raise TimeoutError("waited in vain")
+
+
+def kills(scene):
+    scene.processes["broken"] = 1
+    return faults.Outcome("fine", 1.0, "")
+
+
+faults.smiling_picture = lambda clip: None
+faults.Processes = lambda log: Nobody()
+faults.Watcher = Nobody
+good = lambda scene: faults.Outcome("fine", 1.25, "nothing")
+tried = (good, not_here, in_vain, kills, good)
+faults.FAULTS = {str(k): (f"t{k}", one) for k, one in enumerate(tried)}
+rows = faults.run(list(faults.FAULTS), "", Path())
+assert rows == [
+    ("t0", "fine", "1.2 s", "nothing"),
+    ("t1", "not tried: no launch", "", ""),
+    ("t2", "**not survived:** waited in vain", "never", ""),
+    ("t3", "**not survived:** mirror died", "never", ""),
+    ("t4", "fine", "1.2 s", "nothing"),
+], rows
+"""
+
+
+def test_a_fault_that_cannot_be_tried_is_no_failure_and_one_that_is_not_survived_is():
+    run_beside(_PRETEND)
+
+
+def test_launch_is_here_only_where_it_can_be_imported():
+    """The folder launch of this repository is no such package."""
+    installed = subprocess.run(
+        [sys.executable, "-c", "import launch.actions, launch_ros.actions"],
+        capture_output=True, timeout=60,
+    )  # fmt: skip
+    here = installed.returncode == 0
+    run_beside(f"import launched_nodes; assert launched_nodes.launch_is_here() is {here}")

@@ -45,6 +45,9 @@ class ScriptedDetector:
         near = [box for box in self.boxes if overlap(box, known.box) > 0.2]
         return Detection(near[0], known.cascade) if near else None
 
+    def search_size(self, grey, known):
+        return self.search_near(grey, known)
+
     def search_lost(self, grey, known, cascade):
         return self.search_near(grey, known)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +16,19 @@ from node_processes import Processes, Watcher, until
 from expression_ros.nodes.image_messages import to_image_message
 
 LABELS = 5  # in a row after a fault: normal again
+SMILE = "smile"  # the virtual face's word for happiness
+
+
+class Outcome(NamedTuple):
+    """What is seen, seconds until normal, and what was lost."""
+
+    seen: str
+    seconds: float
+    lost: str
+
+
+class NotHere(Exception):
+    """This machine does not allow the fault to be tried; says why."""
 
 
 class Feed:
@@ -26,6 +39,7 @@ class Feed:
         encoding: what the message says; empty for bgr8 or mono8 by the picture's shape.
         rate: frames per second; 0 for a camera that stands still.
         offset: seconds added to the stamps.
+        still: the stamp of all images, in nanoseconds; None for those of the time.
         sent: how many images.
     """
 
@@ -34,6 +48,7 @@ class Feed:
         from sensor_msgs.msg import Image
 
         self.picture, self.encoding, self.rate, self.offset = picture, "", 30.0, 0.0
+        self.still: int | None = None
         self.sent = 0
         self._watcher = watcher
         self._publisher = watcher.create_publisher(
@@ -65,6 +80,8 @@ class Feed:
 
     def _stamp(self) -> int:
         """Return the stamp of the next image in nanoseconds."""
+        if self.still is not None:
+            return self.still
         return self._watcher.get_clock().now().nanoseconds + round(1e9 * self.offset)
 
     def _publish(self, stamp: int) -> None:
@@ -159,6 +176,26 @@ class Scene:
     def shows(self, expression: str) -> float:
         """Wait until the robot shows an expression; return the seconds that took."""
         return until(lambda: self.watcher.expression() == expression, f"expression {expression}")
+
+    def leaves(self, feed: Feed) -> tuple[float, float]:
+        """Let the face leave and wait for a neutral robot.
+
+        Returns:
+            Seconds until the robot was neutral, and until the last label.
+
+        Raises:
+            TimeoutError: the robot did not turn neutral, or labels came for a second or more.
+        """
+        face, begin = feed.picture, time.monotonic()
+        feed.picture = np.full_like(face, 128)
+        try:
+            neutral = self.shows("neutral")
+        finally:
+            feed.picture = face
+        last = max((at - begin for at, _ in self.watcher.labels), default=0.0)
+        if last > 1.0:
+            raise TimeoutError(f"labels for {last:.1f} s after the face had left")
+        return neutral, max(0.0, last)
 
     def status(self, name: str, condition: Callable[[Any], bool], what: str) -> float:
         """Wait for a diagnostic status; return the seconds that took."""
