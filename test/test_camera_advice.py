@@ -225,15 +225,19 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 rclpy.init()
 qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-publisher = rclpy.create_node("driver").create_publisher(Image, "image_raw", qos)
+node = rclpy.create_node("driver")
+publisher = node.create_publisher(Image, "image_raw", qos)
 def image(height, width):
-    data = array.array("B", bytes(3 * height * width))
+    size = 3 * height * width  # stripes: a black picture would be told, too
+    data = array.array("B", (bytes(range(256)) * (size // 256 + 1))[:size])
     return Image(height=height, width=width, encoding="bgr8", step=3 * width, data=data)
 large, small = image(480, 640), image(30, 30)
 end, k = time.monotonic() + 60, 0
 while time.monotonic() < end:
     k += 1
-    publisher.publish(small if k % 5 == 0 and "some" in sys.argv else large)
+    message = small if k % 5 == 0 and "some" in sys.argv else large
+    message.header.stamp = node.get_clock().now().to_msg()
+    publisher.publish(message)
     time.sleep(0.1)
 """
 
