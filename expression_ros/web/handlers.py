@@ -141,6 +141,8 @@ class Files(StaticFileHandler):
 
     def prepare(self) -> None:
         _check(self, self.names)
+        if "%00" in self.request.path:  # Tornado would end with a traceback
+            raise HTTPError(404)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         _answer_error(self, kwargs.get("exc_info"))
