@@ -101,7 +101,7 @@ def picture_size(path: Path) -> tuple[int, int] | None:
             for length in _HEADS:
                 file.seek(0)
                 head = file.read(length)
-                known = declared_size(memoryview(head)) or _other_size(head)
+                known = declared_size(memoryview(head)) or _other_size(memoryview(head))
                 if known[0]:
                     return known[0], known[1]
     except OSError:
@@ -165,7 +165,7 @@ def _check_declared(data: np.ndarray, name: str) -> None:
     """Raise PictureFileError for a picture that is cut short or too large to be decoded."""
     view = memoryview(data.data)
     known = declared_size(view)
-    width, height, needed = known or (*_other_size(bytes(view[:4096])), 0)
+    width, height, needed = known or (*_other_size(view), 0)
     if width * height > MAX_DECODED_PIXELS:
         raise PictureFileError(
             f"{name}: has too many pixels, {width}x{height}; save it with at most "
@@ -175,7 +175,7 @@ def _check_declared(data: np.ndarray, name: str) -> None:
         raise PictureFileError(f"{name}: is cut short; copy it again from where it came")
 
 
-def _other_size(head: bytes) -> tuple[int, int]:
+def _other_size(head: memoryview) -> tuple[int, int]:
     """Return width and height as BMP, GIF, WebP and TIFF files declare them, else (0, 0)."""
     try:
         if head[:2] == b"BM":
@@ -183,8 +183,8 @@ def _other_size(head: bytes) -> tuple[int, int]:
             return abs(width), abs(height)
         if head[:4] == b"GIF8":
             return struct.unpack("<HH", head[6:10])
-        if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
-            return tuple(1 + int.from_bytes(head[k : k + 3], "little") for k in (24, 27))  # type: ignore[return-value]
+        if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+            return _webp_size(head)
         if head[:4] in (b"II*\0", b"MM\0*"):
             return _tiff_size(head)
     except struct.error:
@@ -192,7 +192,21 @@ def _other_size(head: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def _tiff_size(head: bytes) -> tuple[int, int]:
+def _webp_size(head: memoryview) -> tuple[int, int]:
+    kind = bytes(head[12:16])
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(head[k : k + 3], "little") for k in (24, 27))
+        return 1 + width, 1 + height
+    if kind == b"VP8L":  # without loss
+        (bits,) = struct.unpack("<I", head[21:25])
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        width, height = struct.unpack("<HH", head[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    return 0, 0
+
+
+def _tiff_size(head: memoryview) -> tuple[int, int]:
     order = "<" if head[:1] == b"I" else ">"
     (place,) = struct.unpack(f"{order}I", head[4:8])
     (count,) = struct.unpack(f"{order}H", head[place : place + 2])

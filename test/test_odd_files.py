@@ -17,7 +17,7 @@ import pytest
 from expression_ros.cli import main
 from expression_ros.demo.run import _as_yaml, _playable
 from expression_ros.frame_sources import SourceError, open_source
-from expression_ros.picture_files import eight_bits, read_picture, readable_name
+from expression_ros.picture_files import eight_bits, picture_size, read_picture, readable_name
 from expression_ros.recognition.photos import PhotoError, read_photo
 from expression_ros.recordings.opening import open_recording
 
@@ -43,10 +43,16 @@ def bmp(width: int, height: int) -> bytes:
     return encoded(".bmp")[:18] + struct.pack("<ii", width, height) + encoded(".bmp")[26:]
 
 
-def huge_tiff() -> bytes:
+def huge_tiff(before: int = 0) -> bytes:
+    """Return a TIFF whose table comes after so many bytes: most programs write it at the end."""
     entries = [(256, 4, 30000), (257, 4, 30000), (258, 3, 8), (259, 3, 1)]
     table = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
-    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(4)
+    return (
+        b"II*\0"
+        + struct.pack("<I", 8 + before)
+        + bytes(before)
+        + (struct.pack("<H", len(entries)) + table + bytes(4))
+    )
 
 
 PALETTE = png(2, 1, 8, 3, b"\0\0\1", chunk(b"PLTE", bytes([10, 10, 10, 240, 240, 240])))
@@ -74,6 +80,7 @@ BAD: dict[bytes, tuple[bytes | None, str]] = {  # and what the line says
     b"huge.png": (png(30000, 30000, 8, 0, b"\0" * 1_000_000), "too many pixels, 30000x30000"),
     b"huge.bmp": (bmp(30000, -30000), "too many pixels, 30000x30000"),
     b"huge.tif": (huge_tiff(), "too many pixels, 30000x30000"),
+    b"huge_as_written.tif": (huge_tiff(1 << 19), "too many pixels, 30000x30000"),
     b"phone.heic": (b"\0\0\0\x18ftypheic" + bytes(99), "is heic that OpenCV cannot read here"),
     b"\xfe\xff.jpg": (b"no picture", "not a picture"),
     b"float.tiff": (encoded(".tiff", GREY.astype(np.float32)), "not a picture"),
@@ -243,3 +250,13 @@ def test_a_name_that_no_parameter_can_hold_is_played_by_another(heap, name, tmp_
     path.write_bytes(encoded(".png"))
     with _playable(str(path)) as played:
         assert played.isprintable() and open_source(played).read() is not None
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tiff", ".webp", ".png", ".jpg"])
+@pytest.mark.parametrize("quality", [60, 101])  # of WebP: with and without loss
+def test_the_size_is_known_before_a_picture_is_decoded(tmp_path, suffix, quality):
+    picture = np.random.default_rng(1).integers(0, 255, (37, 53, 3), np.uint8)
+    ok, data = cv2.imencode(suffix, picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    assert ok
+    data.tofile(tmp_path / f"a{suffix}")
+    assert picture_size(tmp_path / f"a{suffix}") == (53, 37)

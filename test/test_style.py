@@ -31,7 +31,7 @@ ALLOWED = {
     },
     "web": {
         "web", "recognition", "mirroring", "personal", "nodes", "node_defaults", "frame_sources",
-        "folder_kinds", "vocabulary", "resources",
+        "folder_kinds", "picture_files", "vocabulary", "resources",
     },
 }  # fmt: skip
 # What folders outside of nodes may use of it: none imports ROS, but for the last two, which

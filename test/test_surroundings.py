@@ -141,6 +141,15 @@ def test_commands(files, monkeypatch, surroundings):
             assert told.strip().splitlines()[-1].startswith("expression-ros"), (command, told)
 
 
+@pytest.mark.parametrize("command", ["predict", "analyze", "demo"])
+def test_an_output_that_cannot_be_made_is_told_with_the_remedy(files, capsys, command):
+    if command == "demo":
+        pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
+    assert cli.main([word.format(**files) for word in CALLS[command].split()]) == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert str(files["file"]) in told and "--output" in told, told
+
+
 def test_letters_that_a_terminal_lacks_are_shown_as_question_marks(files, monkeypatch):
     out = terminal("ascii")
     monkeypatch.setattr(sys, "stdout", out)

@@ -380,6 +380,22 @@ def test_when_the_video_ends_the_page_says_so_and_stays(portrait):
     assert len(told) == 1 and "has ended" in told[0]
 
 
+def test_pictures_that_cannot_be_read_are_counted_and_named(portrait, tmp_path):
+    (tmp_path / "a.heic").write_bytes(b"no picture")
+    (tmp_path / "b.png").write_bytes(portrait.read_bytes())
+    session = VideoSession(lambda: open_source(str(tmp_path)), "photos")
+    session.start()
+    try:
+        rows = wait_until(
+            lambda: [d for d in session.state.info()["diagnostics"] if d["name"] == "pictures"],
+            "the count",
+        )
+        assert rows[0]["message"] == "1 could not be read: a.heic"
+        assert rows[0]["level"] == "warning"
+    finally:
+        session.close()
+
+
 def test_a_missing_camera_is_one_line_and_is_tried_until_it_is_there(portrait):
     told, there = [], threading.Event()
 

@@ -144,7 +144,13 @@ def _output_folder(arguments: argparse.Namespace, recording: Recording) -> Path:
         )
     if folder.exists() and not folder.is_dir():
         raise RecordingError(f"--output {folder} is a file; give a folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordingError(
+            f"the folder {readable_name(folder)} cannot be made: {error.strerror}; give another by "
+            "--output"
+        ) from None
     return folder
 
 

@@ -22,6 +22,7 @@ from expression_ros.node_defaults import behaviour_as_node, recognizer_as_node
 from expression_ros.personal.adapted_vote import adapted
 from expression_ros.personal.calibration import fisherfaces_of
 from expression_ros.personal.person import load_person
+from expression_ros.picture_files import listed
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.overlay_privacy import NONE
 from expression_ros.recognition.pipeline import FrameReading
@@ -87,6 +88,7 @@ class VideoSession:
         self._faces = 0
         self._reported_at = time.monotonic()
         self._problem = ""
+        self._unreadable: tuple[str, ...] = ()  # files of a folder
         self._photos = False  # whether each frame is to be read by itself
         self._lock = threading.Lock()  # of the behaviour: the server's thread sets the robot
         self.state = WebState(description, available_robots(), available_styles())
@@ -170,6 +172,8 @@ class VideoSession:
         self._photos = source.has_photos
         for frame in frames_in_time(source, self._stopping, self._loop):
             self._read(frame)
+            self._unreadable = source.skipped
+        self._unreadable = source.skipped
         if not self._stopping.is_set():
             gone = "gives no more pictures; it is tried again until it does"
             ended = "has ended; start expression-ros web again, or with --loop, to see more"
@@ -240,9 +244,13 @@ class VideoSession:
         self.state.diagnosed([*self._source_diagnostics(), self._mirror_diagnostic()])
 
     def _source_diagnostics(self) -> list[Diagnostic]:
+        rows = []
+        if self._unreadable:
+            text = f"{len(self._unreadable)} could not be read: {listed(self._unreadable)}"
+            rows.append(Diagnostic("pictures", WARNING, text))
         if self._problem:
-            return [Diagnostic("source", WARNING, self._problem)]
-        rows = [Diagnostic("source", OK, f"{self._rate:.0f} frames/s")]
+            return [*rows, Diagnostic("source", WARNING, self._problem)]
+        rows += [Diagnostic("source", OK, f"{self._rate:.0f} frames/s")]
         if self.frame_times:
             seen = f"{self._faces} face{'' if self._faces == 1 else 's'}"
             middle = 1000 * statistics.median(self.frame_times)
