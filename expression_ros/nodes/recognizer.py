@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from expression_ros.image_depth import DepthMemory
 from expression_ros.nodes.clock_watch import ClockWatch
 from expression_ros.nodes.diagnostics import OK, publish_statuses
 from expression_ros.nodes.hri_outputs import HriOutputs, hri_available
@@ -20,7 +21,6 @@ from expression_ros.nodes.image_conversion import (
     grey_from_message,
     large_enough,
 )
-from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.latest_worker import LatestWorker
 from expression_ros.nodes.parameters import NodeParameters
