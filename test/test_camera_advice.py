@@ -219,6 +219,18 @@ def test_two_recognizers_on_one_topic_are_parted_as_printed(situation):
     situation.images_arrive(name="second/other")
 
 
+def test_a_recognizer_that_stands_by_is_no_company(situation):
+    situation.camera(RAW, "/image_raw")
+    standby = situation.recognizer("-r", "__node:=other", autostart=False)
+    situation.ros.in_executor(standby.trigger_configure)
+    situation.recognizer()
+    situation.wait("recognition", OK, "")
+    situation.ros.in_executor(standby.trigger_activate)
+    situation.wait("recognition", WARN, "/other and /recognizer both publish /face_emotion")
+    situation.ros.in_executor(standby.trigger_deactivate)
+    situation.wait("recognition", OK, "")
+
+
 DRIVER = """
 import array, sys, time, rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
