@@ -17,6 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from expression_ros.image_depth import DepthMemory
+from expression_ros.jpeg_without_end import decode_without_end, may_lack_only_end
 from expression_ros.picture_header import MAX_DECODED_PIXELS, declared_size
 
 # What a folder is looked through for. Whether this OpenCV reads gif, avif, heic and the like
@@ -57,26 +59,16 @@ def read_picture(path: Path, *, colour: bool) -> np.ndarray:
     """
     name = readable_name(path)
     data = _bytes_of(path, name)
-    _check_declared(data, name)
+    whole = _check_declared(data, name)
     mode = cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
-    image = _decoded(data, mode | cv2.IMREAD_ANYDEPTH)
+    image = _decoded(data, mode | cv2.IMREAD_ANYDEPTH) if whole else _without_end(data, mode, name)
     if image is not None and image.dtype == np.uint16:
-        image = eight_bits(image)
+        image = DepthMemory().eight_bits(image)
     elif image is not None and image.dtype != np.uint8:
         image = _decoded(data, mode)
     if image is None:
         raise PictureFileError(f"{name}: {_why_not(path)}")
     return image
-
-
-def eight_bits(deep: np.ndarray) -> np.ndarray:
-    """Return a uint16 picture as uint8 of the same shape, its range found from the values.
-
-    The brightest value tells whether 8, 10, 12, 14 or 16 bits are used.
-    """
-    used = int(deep.max(initial=0)).bit_length()
-    bits = next(bits for bits in (8, 10, 12, 14, 16) if used <= bits)
-    return (deep >> (bits - 8)).astype(np.uint8)
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -161,8 +153,12 @@ def _bytes_of(path: Path, name: str) -> np.ndarray:
     return data
 
 
-def _check_declared(data: np.ndarray, name: str) -> None:
-    """Raise PictureFileError for a picture that is cut short or too large to be decoded."""
+def _check_declared(data: np.ndarray, name: str) -> bool:
+    """Raise PictureFileError for a picture that is cut short or too large to be decoded.
+
+    Returns:
+        Whether it is whole, else it is a JPEG that lacks its end marker, and maybe more.
+    """
     view = memoryview(data.data)
     known = declared_size(view)
     width, height, needed = known or (*_other_size(view), 0)
@@ -171,8 +167,21 @@ def _check_declared(data: np.ndarray, name: str) -> None:
             f"{name}: has too many pixels, {width}x{height}; save it with at most "
             f"{MAX_DECODED_PIXELS / 1e6:.0f} million"
         )
-    if len(view) < needed:
-        raise PictureFileError(f"{name}: is cut short; copy it again from where it came")
+    if len(view) < needed and not may_lack_only_end(view, needed):
+        raise _cut_short(name)
+    return len(view) >= needed
+
+
+def _cut_short(name: str) -> PictureFileError:
+    return PictureFileError(f"{name}: is cut short; copy it again from where it came")
+
+
+def _without_end(data: np.ndarray, mode: int, name: str) -> np.ndarray | None:
+    with quiet_opencv():
+        image = decode_without_end(data.tobytes(), mode)
+    if image is None:
+        raise _cut_short(name)
+    return image
 
 
 def _other_size(head: memoryview) -> tuple[int, int]:

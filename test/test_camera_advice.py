@@ -196,27 +196,48 @@ def test_a_topic_that_is_no_image_is_named_with_its_type(situation):
     assert "/test_bench publishes /cam as std_msgs/msg/String, which is no image; " in told
 
 
-def test_two_cameras_on_one_topic_are_parted_as_printed(situation):
+@pytest.mark.parametrize(
+    ("topic", "own"), [("image_raw", []), ("image", ["-r", "image:=image_raw"])]
+)
+def test_two_cameras_on_one_topic_are_parted_as_printed(situation, topic, own):
+    """Also where a driver's own name is remapped already, as that of cam2image."""
     situation.camera(RAW, "image_raw", name="left")
-    second = situation.camera(RAW, "image_raw", name="right")
+    second = situation.camera(RAW, topic, name="right", cli_args=["--ros-args", *own])
     situation.recognizer()
-    told = situation.wait("input", WARN, "/left and /right both publish /image_raw")
-    rule = re.search(r"start one with --ros-args -r (\S+)", told.message).group(1)
+    told = situation.wait("input", WARN, "/left and /right publish /image_raw")
     second.close()
-    situation.camera(RAW, "image_raw", name="right", cli_args=["--ros-args", "-r", rule])
+    printed = words_after("start one in a namespace: ", told.message)
+    situation.camera(RAW, topic, name="right", cli_args=["--ros-args", *own, *printed])
     situation.images_arrive("images/s on /image_raw")
+
+
+def words_after(part, message):
+    """Return the arguments that a message prints, up to its end or its next sentence."""
+    return message.partition(part)[2].partition(";")[0].split()
 
 
 def test_two_recognizers_on_one_topic_are_parted_as_printed(situation):
     situation.camera(RAW, "/image_raw")
-    situation.recognizer("-r", "image:=/image_raw")
-    second = situation.recognizer("-r", "__node:=other", "-r", "image:=/image_raw")
-    told = situation.wait("recognition", WARN, "/other and /recognizer both publish /face_emotion")
-    rule = re.search(r"start one with --ros-args -r (\S+)", told.message).group(1)
+    situation.recognizer()
+    second = situation.recognizer("-r", "__node:=other")
+    told = situation.wait("recognition", WARN, "/other and /recognizer publish /face_emotion")
     situation.end(second)
-    situation.recognizer("-r", "__node:=other", "-r", rule, "-r", "image:=/image_raw")
+    printed = words_after("start one in a namespace: ", told.message)
+    situation.recognizer("-r", "__node:=other", *printed[1:])
     situation.wait("recognition", OK, "")
     situation.images_arrive(name="second/other")
+
+
+def test_a_recognizer_that_stands_by_is_no_company(situation):
+    situation.camera(RAW, "/image_raw")
+    standby = situation.recognizer("-r", "__node:=other", autostart=False)
+    situation.ros.in_executor(standby.trigger_configure)
+    situation.recognizer()
+    situation.wait("recognition", OK, "")
+    situation.ros.in_executor(standby.trigger_activate)
+    situation.wait("recognition", WARN, "/other and /recognizer publish /face_emotion")
+    situation.ros.in_executor(standby.trigger_deactivate)
+    situation.wait("recognition", OK, "")
 
 
 DRIVER = """
@@ -313,7 +334,10 @@ def test_a_node_that_was_started_again_is_no_company():
     company = Company()
     assert company.of(["/a", "/b"], 0.0) == ["/a", "/b"], "two names are two nodes"
     assert company.of(["/a"], 1.0) == []
+    assert company.of(["/a", "a node"], 1.5) == [], "it may be the same one, not named yet"
+    assert company.of(["/a"], 1.6) == []
     assert company.of(["/a", "/a"], 2.0) == []
     assert company.of(["/a", "/a"], 31.9) == []
     assert company.of(["/a", "/a"], 32.1) == ["/a", "/a"]
+    assert company.of(["/a", "a node"], 33.0) == ["/a", "a node"]
     assert company.of([], 33.0) == [] and company.of(["/a", "/a"], 34.0) == []

@@ -389,6 +389,22 @@ def test_a_grey_corner_is_told_from_pixels_that_did_not_come():
         grey_from_message(CompressedImage(data=array.array("B", whole[: len(whole) // 2])))
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpeg_that_exif_data_turn_is_told_from_one_that_is_cut(orientation):
+    """Where pixels are missing is judged as they were written, not as they are shown."""
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    plain = jpeg(scene(160))
+    whole = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    for convert in (grey_from_message, bgr_from_message):
+        expected = convert(CompressedImage(data=array.array("B", whole)))
+        read = convert(CompressedImage(data=array.array("B", whole[:-2])))
+        assert np.array_equal(read, expected)
+        for share in (0.3, 0.6, 0.9):
+            with pytest.raises(ImageError, match="truncated"):
+                cut = whole[: int(share * len(whole))]
+                convert(CompressedImage(data=array.array("B", cut)))
+
+
 def test_a_progressive_jpeg_without_its_end_may_be_coarse_and_is_refused():
     whole = jpeg(scene(), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
     with pytest.raises(ImageError, match="truncated"):

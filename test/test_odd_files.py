@@ -17,7 +17,7 @@ import pytest
 from expression_ros.cli import main
 from expression_ros.demo.run import _as_yaml, _playable
 from expression_ros.frame_sources import SourceError, open_source
-from expression_ros.picture_files import eight_bits, picture_size, read_picture, readable_name
+from expression_ros.picture_files import read_picture, readable_name
 from expression_ros.recognition.photos import PhotoError, read_photo
 from expression_ros.recordings.opening import open_recording
 
@@ -62,6 +62,7 @@ GOOD = {
     b"plain.png": encoded(".png"),
     b"named_jpg.jpg": encoded(".png"),  # what is in it counts, not its name
     b"photo.jfif": encoded(".jpg"),
+    b"endless.jpg": encoded(".jpg")[:-2],
     b"palette.png": PALETTE,
     b"dot.png": encoded(".png", GREY[:1, :1]),
     b"twelve_bits.png": TWELVE_BITS,
@@ -154,7 +155,23 @@ def test_pictures_of_any_depth_are_as_bright_as_those_of_eight_bits(tmp_path, bi
     path = tmp_path / "deep.png"
     path.write_bytes(encoded(".png", ramp << (bits - 8)))
     assert np.array_equal(read_picture(path, colour=False), ramp)
-    assert np.array_equal(eight_bits(ramp << (bits - 8)), ramp)
+
+
+def test_a_stuck_pixel_does_not_make_a_file_black(tmp_path):
+    values = np.full((120, 160), 1000, np.uint16)
+    values[3, 5] = 65_535
+    (tmp_path / "stuck.png").write_bytes(encoded(".png", values))
+    assert read_picture(tmp_path / "stuck.png", colour=False)[60, 60] == 250
+
+
+def test_a_jpeg_file_that_lacks_only_its_end_marker_is_read(tmp_path):
+    whole = encoded(".jpg")
+    for missing in (1, 2):
+        (tmp_path / "endless.jpg").write_bytes(whole[:-missing])
+        (tmp_path / "whole.jpg").write_bytes(whole)
+        for colour in (False, True):
+            read = read_picture(tmp_path / "endless.jpg", colour=colour)
+            assert np.array_equal(read, read_picture(tmp_path / "whole.jpg", colour=colour))
 
 
 def test_a_jpeg_in_printers_colours_is_read(tmp_path):

@@ -23,7 +23,7 @@ ALLOWED = {
     },
     "recordings": {
         "recordings", "recognition", "personal", "training", "nodes", "frame_sources",
-        "folder_kinds", "picture_files", "whole_files", "vocabulary", "resources",
+        "folder_kinds", "image_depth", "picture_files", "whole_files", "vocabulary", "resources",
     },
     "viewing": {
         "viewing", "recognition", "mirroring", "personal", "web", "node_defaults", "frame_sources",
@@ -37,7 +37,7 @@ ALLOWED = {
 # What folders outside of nodes may use of it: none imports ROS, but for the last two, which
 # are imported when somebody asks for a topic or for the page of running nodes.
 OF_NODES = {
-    "image_conversion", "image_depth", "image_messages", "parameter_table",
+    "image_conversion", "image_messages", "parameter_table",
     "recognizer_parameters", "mirror_parameters", "web_parameters", "frame_subscription", "web",
 }  # fmt: skip
 ROS = ("rclpy", "sensor_msgs", "std_msgs", "launch", "cv_bridge", "diagnostic_msgs", "vision_msgs")

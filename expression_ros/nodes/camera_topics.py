@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from expression_ros.nodes.endpoints import UNNAMED
+
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 TRANSPORTS = {IMAGE: "raw", COMPRESSED: "compressed"}
@@ -61,8 +63,8 @@ def is_remapped(name: str, words: Sequence[str]) -> bool:
 class Company:
     """Whether several nodes publish one topic, so that their messages mix.
 
-    A node that was started again goes on being listed twice for a while; two of one name are
-    believed only after that.
+    A node that was started again goes on being listed twice for a while, and one that appears may
+    have no name yet: what may be the same node twice is believed only after that.
     """
 
     def __init__(self) -> None:
@@ -80,6 +82,11 @@ class Company:
             self._since = None
             return []
         self._since = now if self._since is None else self._since
-        if len(set(listed)) == 1 and now - self._since < _LINGER_S:
+        if len(set(listed) - {UNNAMED}) < 2 and now - self._since < _LINGER_S:
             return []
         return listed
+
+
+def all_publish(names: Sequence[str], topic: str) -> str:
+    """Return that several nodes publish a topic, as a sentence without its end."""
+    return f"{', '.join(names[:-1])} and {names[-1]} publish {topic}"

@@ -15,7 +15,7 @@ from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 
-from expression_ros.nodes.endpoints import full_name
+from expression_ros.nodes.endpoints import UNNAMED, full_name
 
 _NAMES = ("joints", "allow_partial_joints_goal")
 _ASK_AGAIN_S = 5.0  # a controller that is configured anew may have other joints
@@ -79,7 +79,7 @@ class ControllerJoints:
         Looked up anew at each call, from answers that have come since the last.
         """
         infos = self._node.get_subscriptions_info_by_topic(self._topic)
-        names = {full_name(info) for info in infos if full_name(info) != "a node"}
+        names = {full_name(info) for info in infos if full_name(info) != UNNAMED}
         for name in set(self._clients) - names:
             self._forget(name)
         for name in names:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+UNNAMED = "a node"  # one whose name the graph does not know (yet)
+
 
 def full_name(info: Any) -> str:
     """Return the full name of the node of an endpoint, as ``/front/usb_cam``.
@@ -13,5 +15,5 @@ def full_name(info: Any) -> str:
     """
     # Right after a node has appeared the graph may not know its name yet.
     if "UNKNOWN" in info.node_name:
-        return "a node"
+        return UNNAMED
     return f"{info.node_namespace.rstrip('/')}/{info.node_name}"

@@ -13,8 +13,8 @@ import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+from expression_ros.image_depth import DepthMemory
 from expression_ros.nodes.image_conversion import ImageError, grey_from_message
-from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.image_input import ImageInput
 from expression_ros.nodes.running import use_large_image_transport
 

@@ -16,8 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from expression_ros.nodes.image_depth import DepthMemory
-from expression_ros.nodes.jpeg_without_end import decode_without_end
+from expression_ros.image_depth import DepthMemory
+from expression_ros.jpeg_without_end import decode_without_end, may_lack_only_end
 from expression_ros.picture_header import MAX_DECODED_PIXELS, declared_size
 
 # Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
@@ -266,9 +266,9 @@ def _check_declared(message: Any) -> ImageError | None:
             f"compressed image is truncated: {len(data)} bytes, at least {needed} are needed for "
             f"the {width}x{height} pixels it declares; check the camera driver",
         )
-        if needed > len(data) + 1 or bytes(data[:2]) != b"\xff\xd8":
-            raise error
-        return error
+        if may_lack_only_end(data, needed):
+            return error
+        raise error
     return None
 
 

@@ -21,6 +21,7 @@ from expression_ros.nodes.camera_topics import (
     TRANSPORTS,
     Company,
     ImageTopic,
+    all_publish,
     is_remapped,
     places_of_images,
 )
@@ -140,10 +141,9 @@ class ImageInput:
         several = self._company.of(names, now)
         if not several:
             return ""
-        base = self.topic.removesuffix("/compressed")
         return (
-            f"{' and '.join(several)} both publish {self.topic}, so that their pictures mix: stop "
-            f"all but one, or start one with --ros-args -r {base}:={base}_2"
+            f"{all_publish(several, self.topic)}, so that their pictures mix: stop all but one, or "
+            "start one in a namespace: --ros-args -r __ns:=/second"
         )
 
     def explain_silence(self, silent_s: float) -> str:

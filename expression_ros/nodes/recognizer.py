@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from expression_ros.image_depth import DepthMemory
 from expression_ros.nodes.clock_watch import ClockWatch
 from expression_ros.nodes.diagnostics import OK, publish_statuses
 from expression_ros.nodes.hri_outputs import HriOutputs, hri_available
@@ -20,12 +21,11 @@ from expression_ros.nodes.image_conversion import (
     grey_from_message,
     large_enough,
 )
-from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.latest_worker import LatestWorker
 from expression_ros.nodes.parameters import NodeParameters
 from expression_ros.nodes.recognizer_model import LoadedModel, model_status
-from expression_ros.nodes.recognizer_outputs import RecognizerOutputs
+from expression_ros.nodes.recognizer_outputs import RecognizerOutputs, detections_available
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
 from expression_ros.nodes.recognizer_statistics import RecognizerStatistics, idle_statuses
 from expression_ros.nodes.running import run_node
@@ -106,7 +106,8 @@ class Recognizer(LifecycleNode):
 
     def _activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         assert self._pipeline is not None
-        result = super().on_activate(state)  # publishers first, so that no frame is lost
+        self._outputs = RecognizerOutputs(self)  # first, so that no frame is lost
+        result = super().on_activate(state)
         self._pipeline.reset()
         self._frame_time = FrameTime()
         if self._hri is not None:
@@ -124,7 +125,9 @@ class Recognizer(LifecycleNode):
         self._stop_reading()
         if self._hri is not None:
             self._hri.stop()
-        return super().on_deactivate(state)
+        result = super().on_deactivate(state)
+        self._close_outputs()
+        return result
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._free()
@@ -148,8 +151,7 @@ class Recognizer(LifecycleNode):
         detector = FaceDetector(self.parameters["face_selection"], self.parameters["min_face"])
         settings = RecognitionSettings(background=True)
         self._pipeline = ExpressionRecognizer(detector, classifier, settings)
-        self._outputs = RecognizerOutputs(self)
-        if not self._outputs.detections_available:
+        if not detections_available():
             self.get_logger().info("vision_msgs is not installed: /face_emotion/detections is off")
         if self.parameters["publish_hri"]:
             if hri_available():
@@ -165,13 +167,16 @@ class Recognizer(LifecycleNode):
             self._worker.stop()
             self._worker = None
 
+    def _close_outputs(self) -> None:
+        if self._outputs is not None:
+            self._outputs.close()
+            self._outputs = None
+
     def _free(self) -> None:
         if self._hri is not None:
             self._hri.close()
             self._hri = None
-        if self._outputs is not None:
-            self._outputs.close()
-            self._outputs = None
+        self._close_outputs()
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None

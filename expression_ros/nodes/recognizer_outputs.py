@@ -26,8 +26,16 @@ TOPIC = "face_emotion"
 _PICTURE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
+def detections_available() -> bool:
+    """Return whether vision_msgs is installed."""
+    return Detection2DArray is not None
+
+
 class RecognizerOutputs:
-    """The publishers of the recognizer: made at configure, destroyed at cleanup.
+    """The publishers of the recognizer: made at activate, destroyed at deactivate.
+
+    One that stands by is no publisher for others: not a second one of the labels, and not one from
+    which labels might come.
 
     Args:
         node: the recognizer.
@@ -42,14 +50,10 @@ class RecognizerOutputs:
             CompressedImage, f"{TOPIC}/image/compressed", _PICTURE_QOS
         )
         self._detections = None
-        if Detection2DArray is not None:
+        if detections_available():
             self._detections = node.create_lifecycle_publisher(
                 Detection2DArray, f"{TOPIC}/detections", 10
             )
-
-    @property
-    def detections_available(self) -> bool:
-        return self._detections is not None
 
     def close(self) -> None:
         """Destroy all publishers."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from rclpy.node import Node
 
-from expression_ros.nodes.camera_topics import Company
+from expression_ros.nodes.camera_topics import Company, all_publish
 from expression_ros.nodes.diagnostics import (
     ERROR,
     OK,
@@ -268,8 +268,8 @@ class RecognizerStatistics:
         if not several:
             return ""
         return (
-            f"{' and '.join(several)} both publish {topic}, so that their labels mix: stop all "
-            "but one, or start one with --ros-args -r __ns:=/second"
+            f"{all_publish(several, topic)}, so that their labels mix: stop all but one, or start "
+            f"one in a namespace: --ros-args -r __ns:=/second -r image:={image_topic_of(node)}"
         )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from rclpy.node import Node
 
+from expression_ros.image_depth import DepthMemory
 from expression_ros.nodes.image_conversion import grey_from_message
-from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.nodes.image_input import ImageInput
 from expression_ros.nodes.latest_worker import LatestWorker
 from expression_ros.web.page_calibration import PageCalibration

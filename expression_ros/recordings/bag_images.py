@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from expression_ros.image_depth import DepthMemory
 from expression_ros.nodes.image_conversion import ImageError, grey_from_message
-from expression_ros.nodes.image_depth import DepthMemory
 from expression_ros.recordings.bag_times import BagTimes
 from expression_ros.recordings.recorded_frames import (
     SECOND_NS,

@@ -1,4 +1,4 @@
-"""JPEG pictures whose end marker is missing, although all of their pixels are there.
+"""JPEG pictures, of files and messages, that lack their end marker though all pixels are there.
 
 Some cameras leave the two bytes out. A picture that was cut off lacks them too, and decoders fill
 its rest with grey: the two are told apart here. Pure; imports no ROS.
@@ -14,12 +14,27 @@ _BASELINE = (0xC0, 0xC1)
 _SCAN = 0xDA
 _FILLING = 128  # grey of the blocks for which there were no bytes, exactly
 _BLOCK = 8  # pixels, along each side
+_EXIF = b"Exif\0\0"  # in the first segments; what turns a picture after it is decoded
+_HEAD = 1 << 12
+# The blocks lie as they were written: where an EXIF orientation turns them, the last ones of the
+# data would be in another corner.
+_AS_WRITTEN = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
 # Bytes that change a picture in which anything is still to be read: restart markers of all numbers
 # for pictures that are read in parts, and codes between them.
 _RUBBISH = tuple(
     b"".join(bytes([fill] * 24 + [0xFF, 0xD0 + k % 8]) for k in range(16)) + _END
     for fill in (0x0F, 0xA6)
 )
+
+
+def may_lack_only_end(data: memoryview, needed: int) -> bool:
+    """Return whether it is worth trying decode_without_end.
+
+    Args:
+        data: the bytes of the file, (N,) uint8.
+        needed: how many there have to be, as declared_size says.
+    """
+    return needed == len(data) + 1 and bytes(data[:2]) == b"\xff\xd8"
 
 
 def decode_without_end(data: bytes, flags: int) -> np.ndarray | None:
@@ -35,10 +50,12 @@ def decode_without_end(data: bytes, flags: int) -> np.ndarray | None:
     if not _is_one_scan(data):
         return None
     # Judged in grey: colours run over from the blocks beside.
-    grey = _decode(data + _END, cv2.IMREAD_GRAYSCALE)
+    grey = _decode(data + _END, _AS_WRITTEN)
     if grey is None or (_ends_in_filling(grey) and not _is_whole(data, grey)):
         return None
-    return grey if flags & ~cv2.IMREAD_ANYDEPTH == 0 else _decode(data + _END, flags)
+    if flags & ~cv2.IMREAD_ANYDEPTH == cv2.IMREAD_GRAYSCALE and _EXIF not in data[:_HEAD]:
+        return grey
+    return _decode(data + _END, flags)
 
 
 def _ends_in_filling(grey: np.ndarray) -> bool:
@@ -48,7 +65,7 @@ def _ends_in_filling(grey: np.ndarray) -> bool:
 
 def _is_whole(data: bytes, grey: np.ndarray) -> bool:
     """Return whether more bytes change nothing; the decoder writes a line on stderr each time."""
-    others = (_decode(data + rubbish, cv2.IMREAD_GRAYSCALE) for rubbish in _RUBBISH)
+    others = (_decode(data + rubbish, _AS_WRITTEN) for rubbish in _RUBBISH)
     return all(one is not None and np.array_equal(grey, one) for one in others)
 
 
