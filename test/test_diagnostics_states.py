@@ -102,6 +102,7 @@ def test_every_state_of_the_recognizer_keeps_its_statuses_and_says_so(ros, repor
             assert told.hardware_id == "/image_raw"
             assert not state or told.message == f"{state}: {begin}{words}"
             assert not state or told.level == OK
+            assert not state or not {"label", "faces"} & {entry.key for entry in told.values}
         assert reports.newest("recognizer: model").hardware_id == "/image_raw"
 
 

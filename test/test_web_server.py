@@ -101,7 +101,7 @@ def _without_comments(text):
 
 
 @pytest.mark.parametrize("path", ["/static/../server.py", "/static/%2e%2e/server.py", "/nothing",
-                                  "/static/page%00.js", "/static/%25s%ff"])  # fmt: skip
+                                  "/static/page%00.js", "/static/a%ff"])  # fmt: skip
 def test_nothing_else_is_served(web, path, capfd):
     status, headers, body = web.ask(path)
     assert status in (400, 403, 404) and b"import" not in body and b"%s" not in body

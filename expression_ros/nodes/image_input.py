@@ -99,6 +99,7 @@ class ImageInput:
         self.lost = 0
         self.arrived = 0
         self._last_loss = -float("inf")
+        self._sources: set[bytes] = set()  # the publishers that were there at the last look
         self._place, self._qos = self._wanted()
         self._subscription: Any = self._subscribe()
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock may stand still
@@ -224,6 +225,10 @@ class ImageInput:
 
     def _follow_publishers(self) -> None:
         wanted = self._wanted()
+        sources = {bytes(info.endpoint_gid) for info in self._publishers(wanted[0])}
+        if sources and self._sources and sources.isdisjoint(self._sources):
+            self.lost = self.arrived = 0  # of another driver, or of the same one before its start
+        self._sources = sources or self._sources
         if wanted == (self._place, self._qos) and self._subscription is not None:
             return
         self._unsubscribe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -216,7 +217,8 @@ class Recognizer(LifecycleNode):
         outputs.publish(reading, message.header)
         reading.stage_s["convert"] = converted
         self._statistics.frame_read(reading, *self._latency(message, arrival))
-        bgr = cache(lambda: bgr_from_message(message, self._depth))
+        depth = copy(self._depth)  # as it is now; each picture is one look of the stream's own
+        bgr = cache(lambda: bgr_from_message(message, depth))
         if hri is not None:
             privacy = self.parameters["overlay_privacy"]
             hri.publish(reading, message.header, stamp, grey, bgr, privacy)

@@ -313,4 +313,6 @@ def idle_statuses(
     }
     recognition = counts.recognition_status(node, 0, time.monotonic(), limits)
     recognition.level, recognition.message = level, text
+    # Who was seen before is not who is seen now.
+    recognition.values = [v for v in recognition.values if v.key not in ("faces", "label")]
     return [status(node, "input", level, text, values, topic), recognition]
