@@ -26,7 +26,13 @@ python="$(dirname "$0")/../../bin/python3"  # of the environment that this was i
 [ -x "$python" ] || python=python3
 exec "$python" "$0" "$@"
 '''
+import importlib.util
 import sys
+
+if importlib.util.find_spec("rclpy") is None:
+    sys.exit(
+        "rclpy is missing: source your ROS 2 installation, or pip install 'expression_ros[ros]'"
+    )
 
 from {module} import {function}
 

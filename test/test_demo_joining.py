@@ -62,8 +62,8 @@ def test_a_line_has_the_time_the_label_and_the_score_of_one_frame():
         (1.3, "happiness", 0.9, "smile"),
     )
     assert lines == [
-        "  0.0 s  neutral (0.9)  -> neutral",
-        "  1.0 s  happiness (0.6)  -> smile at 1.2 s",
+        "  0.0 s  neutral (0.90)  -> neutral",
+        "  1.0 s  happiness (0.60)  -> smile at 1.2 s",
     ]
 
 
@@ -75,8 +75,8 @@ def test_a_label_that_goes_before_it_is_answered_is_told_too():
         (1.3, "happiness", 0.8, "smile"),
     )
     assert lines[1:] == [
-        "  1.0 s  fear (0.5)  -> neutral",
-        "  1.1 s  happiness (0.8)  -> smile at 1.3 s",
+        "  1.0 s  fear (0.50)  -> neutral",
+        "  1.1 s  happiness (0.80)  -> smile at 1.3 s",
     ]
 
 
@@ -89,7 +89,7 @@ def test_a_label_without_an_answer_is_told_after_a_while_and_nobody_is_nobody():
         (9.0, "", None, "asleep"),
     )
     assert lines[1:] == [
-        "  1.0 s  unknown (0.3)  -> neutral",
+        "  1.0 s  unknown (0.30)  -> neutral",
         "  2.0 s  nobody  -> neutral",
         "  9.0 s  nobody  -> asleep",
     ]

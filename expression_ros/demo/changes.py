@@ -50,7 +50,7 @@ class ChangeTeller:
     def _say(self, row: TimelineRow, robot: str, answered_at: float | None = None) -> None:
         seen = "nobody"
         if row.label:
-            seen = row.label if row.score is None else f"{row.label} ({row.score:.1f})"
+            seen = row.label if row.score is None else f"{row.label} ({row.score:.2f})"
         when = "" if answered_at is None else f" at {answered_at:.1f} s"
         self._tell(f"{row.seconds:5.1f} s  {seen}  -> {robot}{when}")
         self._label, self._robot, self._new = row.label, robot, None

@@ -16,7 +16,8 @@ CAMERA_PARAMETERS = (
         "frame_rate",
         0.0,
         "Frames per second: how fast a file or folder is played, at most how many of a webcam are "
-        "published (asked of the device at start); 0 for the source's own (folders: 10).",
+        "published (asked of the device at start); 0 for the source's own (folders of frames: 10, "
+        "of photos: 1).",
         minimum=0.0,
         maximum=480.0,
     ),

@@ -188,6 +188,7 @@ class FaceDetector:
             elif index in _PRECISE:
                 found += self._close_ups(grey, index, sweep, known)
             if found:
+                found = [self._exact(grey, detection) for detection in found]
                 found.sort(key=lambda d: -d.box.area)
                 return [found[i] for i in without_overlaps([d.box for d in found])]
         return []
@@ -214,10 +215,7 @@ class FaceDetector:
         for turn in (_TURNED, -_TURNED):
             if not agreed:
                 agreed = _agreed(self._turned_faces(small, scale, grey.shape, turn))
-        # The working copy shows small faces small: as large as a stream's, boxes are as exact.
-        exact = [self.search_size(grey, detection) for detection in agreed]
-        pairs = zip(exact, agreed, strict=True)
-        faces = [e if e and agreement(e.box, a.box) else a for e, a in pairs]
+        faces = [self._exact(grey, detection) for detection in agreed]
         return sorted(faces, key=lambda d: -d.box.area)
 
     def search_near(self, grey: np.ndarray, known: Detection) -> Detection | None:
@@ -250,6 +248,11 @@ class FaceDetector:
         """
         found = self._search_vicinity(grey, known, _SIZES, [known.cascade], known.turn)
         return _held(found, known)
+
+    def _exact(self, grey: np.ndarray, found: Detection) -> Detection:
+        """Return a face of a working copy, which shows it small, as it is found when followed."""
+        exact = self.search_size(grey, found)
+        return exact if exact and agreement(exact.box, found.box) else found
 
     def search_lost(self, grey: np.ndarray, known: Detection, look: int) -> Detection | None:
         """Look for a face that was there some frames ago, with one of the LOST_LOOKS.

@@ -216,12 +216,15 @@ def write_report(
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / FIGURES_NAME, figures)
+    report = _report(figures, title, command)
     counts = np.array(figures["confusion"])
+    if figures.get("people"):
+        title = f"{title}, by its own labels"  # what people see is in figures of its own
     save_confusion(folder / "confusion.png", counts, figures["labels"], title)
     bins = calibration_bins(result.scores, result.right)
     save_calibration(folder / "calibration.png", bins, figures["ece"], title)
     save_coverage(folder / "coverage.png", coverage_curve(result.scores, result.right), title)
-    (folder / REPORT_NAME).write_text(_report(figures, title, command), encoding="utf-8")
+    (folder / REPORT_NAME).write_text(report, encoding="utf-8")
 
 
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:
