@@ -230,6 +230,34 @@ def test_a_webcam_that_falls_silent_is_an_error(film, shipped_classifier):
         session.close()
 
 
+def test_pictures_of_a_folder_that_are_not_read_are_counted(
+    astronaut, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "a_broken.png").write_bytes(b"no picture")
+    cv2.imwrite(str(tmp_path / "b.png"), astronaut)
+
+    class Window:
+        """A window in which somebody presses q as soon as there is a picture."""
+
+        is_closed = False
+
+        def __init__(self, title):
+            self.pressed = []
+
+        def show(self, picture):
+            self.pressed = ["q"]
+
+        def keys(self):
+            return self.pressed
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("expression_ros.viewing.windows.PictureWindow", Window)
+    assert main(["live", "--video", str(tmp_path)]) == 0
+    assert "not read: 1 of its pictures: a_broken.png" in capsys.readouterr().err
+
+
 def test_landmarks_of_a_real_face_lie_around_its_box(film, shipped_classifier):
     pytest.importorskip("dlib", reason="needs dlib: pip install dlib-bin")
     try:

@@ -6,6 +6,7 @@ Part of ``expression_ros.viewing``: imports no ROS.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from typing import Any
 
@@ -80,6 +81,9 @@ def _live(args: argparse.Namespace) -> int:
         session.close()  # first: no other thread may run while a window is taken away
         if window is not None:
             window.close()
+    if source.skipped:
+        names = ", ".join(source.skipped)
+        print(f"not read: {len(source.skipped)} of its pictures: {names}", file=sys.stderr)
     return 0
 
 
