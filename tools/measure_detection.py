@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Measures which faces are found in made scenes, and how wide their boxes are.
+
+    python tools/measure_detection.py --data london.zip [--portraits 12] [--yunet FILE]
+
+Portraits (a zip or a folder of pictures, one face each, as the Face Research Lab London Set of
+DeBruine and Jones, 2017) are placed into pictures of 640x480: upright, turned, cut by the edge,
+near, in the dark and small. A face is found if a box overlaps where it is by more than 0.4 (of the
+union of both); "width" is the median of the boxes' widths as a share of the face's. The truth is
+the box that the four cascades agree on in the upright portrait: it says nothing about portraits in
+which they see nobody, and favours them. With --yunet, cv2.FaceDetectorYN is measured as well, with
+the user's own weights; its boxes are narrower by design.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from expression_ros.recognition.boxes import Box, overlap
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.illumination import brightened
+
+SIZE = (640, 480)
+FOUND = 0.4
+
+
+class Scene(NamedTuple):
+    """How a portrait is shown: width of the face and its place in px, turn in degrees, light."""
+
+    width: float
+    x: float = 320.0
+    turn: float = 0.0
+    light: float = 1.0
+
+
+SCENES = {
+    "upright": Scene(150),
+    **{f"turned by {turn} degrees": Scene(150, turn=turn) for turn in (15, 20, 25, 30)},
+    "half of the height": Scene(240),
+    "seven tenths of the height": Scene(336),
+    "as high as the picture": Scene(480),
+    "cut by the side": Scene(200, x=60),
+    **{f"{light:g} of the light": Scene(150, light=light) for light in (0.2, 0.1, 0.05)},
+    **{f"{share:.0%} of the height": Scene(480 * share) for share in (0.07, 0.09, 0.12)},
+}
+Search = Callable[[np.ndarray], list[Box]]
+
+
+def portraits(data: Path, count: int) -> list[np.ndarray]:
+    """Return up to so many portraits, spread evenly over a zip or folder, as grey pictures."""
+    if data.is_dir():
+        raw = [path.read_bytes() for path in _spread(sorted(data.rglob("*.jpg")), count)]
+    else:
+        with zipfile.ZipFile(data) as archive:
+            names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+            raw = [archive.read(name) for name in _spread(names, count)]
+    return [cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_GRAYSCALE) for one in raw]
+
+
+def _spread(items: list, count: int) -> list:
+    return items[:: max(1, len(items) // count)][:count]
+
+
+def pictures(faces: list[tuple[np.ndarray, Box]], scene: Scene) -> Iterator[tuple[np.ndarray, Box]]:
+    """Yield each portrait in a scene, with the part of its face that is in the picture."""
+    rng = np.random.default_rng(0)
+    for number, (portrait, face) in enumerate(faces):
+        side = -1 if number % 2 else 1
+        x = SIZE[0] / 2 + side * (scene.x - SIZE[0] / 2)
+        matrix = cv2.getRotationMatrix2D(face.centre, side * scene.turn, scene.width / face.w)
+        matrix[:, 2] += (x - face.centre[0], SIZE[1] / 2 - face.centre[1])
+        flags = cv2.INTER_AREA if scene.width < face.w else cv2.INTER_LINEAR
+        image = cv2.warpAffine(portrait, matrix, SIZE, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        image = np.clip(image * scene.light + rng.normal(0, 1, image.shape), 0, 255)
+        left, top = max(0.0, x - scene.width / 2), max(0.0, SIZE[1] / 2 - scene.width / 2)
+        right = min(SIZE[0], x + scene.width / 2)
+        bottom = min(SIZE[1], SIZE[1] / 2 + scene.width / 2)
+        truth = Box(round(left), round(top), round(right - left), round(bottom - top))
+        yield image.astype(np.uint8), truth
+
+
+def yunet(weights: str) -> Search:
+    """Return the search of cv2.FaceDetectorYN at a threshold of 0.7."""
+    detector = cv2.FaceDetectorYN.create(weights, "", SIZE, 0.7)
+
+    def search(grey: np.ndarray) -> list[Box]:
+        _, found = detector.detect(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+        return [] if found is None else [Box(*(int(v) for v in row[:4])) for row in found]
+
+    return search
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a row for each scene; return 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="zip or folder of portraits")
+    parser.add_argument("--portraits", type=int, default=12, help="how many (default: 12)")
+    parser.add_argument("--yunet", help="weights of cv2.FaceDetectorYN, measured as well")
+    args = parser.parse_args(arguments)
+    detector = FaceDetector()
+    searches: dict[str, Search] = {
+        "photo": lambda grey: [
+            found.box for found in detector.search_every_cascade(brightened(grey))
+        ],
+        "stream": lambda grey: [found.box for found in detector.search_frame(brightened(grey))],
+    }
+    if args.yunet:
+        searches["YuNet"] = yunet(args.yunet)
+    faces = []
+    for portrait in portraits(args.data, args.portraits):
+        found = detector.search_every_cascade(portrait)
+        if len(found) == 1:
+            faces.append((portrait, found[0].box))
+    print("| scene | " + " | ".join(f"{name}: found, width, false" for name in searches) + " |")
+    print("|---|" + "---|" * len(searches))
+    for name, scene in SCENES.items():
+        shown = list(pictures(faces, scene))
+        cells = [_cell(search, shown) for search in searches.values()]
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    return 0
+
+
+def _cell(search: Search, shown: list[tuple[np.ndarray, Box]]) -> str:
+    widths, false = [], 0
+    for image, truth in shown:
+        boxes = search(image)
+        hits = [box for box in boxes if overlap(box, truth) > FOUND]
+        widths += [hits[0].w / truth.w] if hits else []
+        false += len(boxes) - len(hits[:1])
+    width = f"{np.median(widths):.2f}" if widths else "-"
+    return f"{len(widths)} of {len(shown)}, {width}, {false}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
