@@ -241,3 +241,16 @@ def test_a_misspelt_ros_option_is_named_with_the_nearest():
     (line,) = done.stderr.strip().splitlines()
     assert done.returncode == 2
     assert line == "[ERROR] unknown ROS arguments: --params_file x; did you mean --params-file?"
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_node_without_ros_is_one_line(node):
+    """Run without the environment's packages: ``-S`` leaves out site-packages, and so rclpy."""
+    command = [sys.executable, "-S", "-m", f"expression_ros.nodes.{node}"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("rclpy is missing: source your ROS 2 installation")
+    assert len(done.stderr.strip().splitlines()) == 1
