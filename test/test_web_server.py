@@ -25,9 +25,10 @@ from expression_ros.frame_sources import open_source
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.web.handlers import STATIC
-from expression_ros.web.painting import MAX_RATE, overlay_jpeg
+from expression_ros.web.painting import MAX_RATE, Painter, overlay_jpeg
 from expression_ros.web.photo_reading import MAX_PHOTO_BYTES
 from expression_ros.web.server import ServerError, WebServer
+from expression_ros.web.state import OVERLAY, WebState
 from expression_ros.web.video_session import VideoSession
 
 PATIENCE_S = 30.0
@@ -175,6 +176,27 @@ def test_events_begin_with_the_last_minute_and_go_on_with_what_changes(web):
 
 
 # Pictures
+
+
+def test_an_overlay_that_is_ready_after_the_last_one_left_is_not_kept():
+    state = WebState("a film", [], [])
+    painter = Painter(state)
+    begun, left = threading.Event(), threading.Event()
+
+    def make_jpeg():
+        begun.set()
+        assert left.wait(30)
+        return b"a person"
+
+    try:
+        with state.watching():
+            # The painter may forget the first offer: it rests while nobody looks.
+            wait_until(lambda: painter.offer(make_jpeg) or begun.is_set(), "a picture begun")
+        left.set()
+    finally:
+        painter.stop()
+    assert not painter.problem
+    assert state.picture(OVERLAY) == (0, b"")
 
 
 def test_pictures_are_made_only_while_somebody_looks(web, session):

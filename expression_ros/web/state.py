@@ -158,8 +158,13 @@ class WebState:
         self.told(diagnostics=rows)
 
     def picture_made(self, name: str, jpeg: bytes) -> None:
-        """Take a picture (one of PICTURES) as JPEG; the one before it is forgotten."""
+        """Take a picture (one of PICTURES) as JPEG; the one before it is forgotten.
+
+        An overlay that became ready after the last one left is not kept: it shows people.
+        """
         with self._lock:
+            if name == OVERLAY and not self._watchers:
+                return
             self._pictures[name] = self._pictures[name][0] + 1, jpeg
             self._frame_number += 1
 
