@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from expression_ros.recognition.embedding import EmbeddingNetwork
-from expression_ros.training.network_faces import Faces, resembles
+from expression_ros.recognition.embedding import EmbeddingNetwork, standardize
+from expression_ros.training.network_faces import VOTE_ORDER, Faces, resembles, taught
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch onnx")
 pytest.importorskip("onnx", reason="needs onnx: pip install torch onnx")
@@ -21,11 +21,13 @@ from expression_ros.training.network_training import (  # noqa: E402
     RESTART_RATE,
     SMOOTHING,
     accuracy,
+    agreement,
     learning_rate,
     new_state,
     softened,
     train,
 )
+from expression_ros.training.residual_network import ExpressionNet, export  # noqa: E402
 
 
 @pytest.fixture
@@ -70,7 +72,79 @@ def test_the_command_writes_network_list_and_card(faces, tmp_path, monkeypatch, 
     assert f"{len(faces):,} images" in card and "--epochs 1" in card
     assert hashlib.sha256(output.read_bytes()).hexdigest() in card
     assert len((tmp_path / "held_out.txt").read_text().split()) >= 2
+    assert "--rate" not in card
     assert '"test accuracy"' in capsys.readouterr().out
+
+
+def test_an_exported_network_is_read_back_and_learns_on(faces, tmp_path):
+    torch.manual_seed(0)
+    state, checkpoint, path = new_state("cpu"), tmp_path / "first.pt", tmp_path / "first.onnx"
+    train(state, faces, faces, 2, 5, checkpoint)
+    export(state.average, path)
+    back = new_state("cpu", path, faces.images, rate=0.01)
+    assert back.max_rate == 0.01
+    x = torch.from_numpy(standardize(faces.images[:32]))
+    with torch.inference_mode():
+        assert torch.allclose(back.average.embed(x), state.average.embed(x), atol=1e-3)
+        by_label, expected = back.average(x)[0], state.average(x)[0]
+    assert torch.allclose(by_label, expected, atol=1e-3)
+    # In training the faces' own mean and deviation stand in, and the answers hardly change.
+    back.network.train()
+    with torch.no_grad():
+        trained = back.network.embed(torch.from_numpy(standardize(faces.images)))
+    with torch.inference_mode():
+        still = back.average.embed(torch.from_numpy(standardize(faces.images)))
+    assert torch.allclose(trained, still, atol=1e-2)
+    lengths = [p.flatten(1).norm(dim=1) for p in back.network.body.parameters() if p.ndim > 1]
+    fresh = [p.flatten(1).norm(dim=1) for p in ExpressionNet().body.parameters() if p.ndim > 1]
+    assert all(
+        torch.allclose(a.mean(), b.mean(), rtol=0.2) for a, b in zip(lengths, fresh, strict=True)
+    )
+
+
+def test_a_start_without_its_list_and_a_teacher_that_is_none_are_told_in_a_line(tmp_path, capsys):
+    export(ExpressionNet(), tmp_path / "lonely.onnx")
+    for words, told in (
+        (["--start", str(tmp_path / "lonely.onnx")], "held_out.txt is missing"),
+        (["--teacher", str(tmp_path / "nobody")], "nobody"),
+    ):
+        with pytest.raises(SystemExit) as ending:
+            embedding_network.main(["--data", "fer2013.npz", *words])
+        assert ending.value.code == 2 and told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_another_network_s_file_is_refused(tmp_path):
+    export(ExpressionNet(widths=(16, 32, 64, 128)), tmp_path / "small.onnx")
+    with pytest.raises(ValueError, match="another network"):
+        new_state("cpu", tmp_path / "small.onnx", np.zeros((2, 48, 48), np.uint8))
+
+
+def test_a_teacher_speaks_where_nobody_voted_and_has_its_share_elsewhere():
+    images = np.zeros((2, 48, 48), np.uint8)
+    images[:, :, :24] = 200  # the mirror image is another face
+    votes = np.zeros((2, 8), np.float32)
+    votes[0, VOTE_ORDER.index("sadness")] = 1.0
+
+    def answer(face):
+        return {"happiness": 1.0} if face[0, 0] else {"neutral": 1.0}
+
+    soft = taught(Faces(images, np.zeros(2, np.int64), votes), answer, 0.4).votes
+    columns = [VOTE_ORDER.index(label) for label in ("sadness", "happiness", "neutral")]
+    assert soft[0, columns] == pytest.approx([0.6, 0.2, 0.2])
+    assert soft[1, columns] == pytest.approx([0.0, 0.5, 0.5])
+    assert soft.sum(axis=1) == pytest.approx([1.0, 1.0])
+
+
+def test_agreement_counts_faces_on_which_more_than_half_agree(faces):
+    torch.manual_seed(0)
+    network = ExpressionNet()
+    with torch.no_grad():
+        network.vote_head.weight.zero_()
+        network.vote_head.bias.copy_(torch.eye(8)[3])
+    faces.votes[0, 3] = 0.6
+    faces.votes[1, 2] = 0.9
+    faces.votes[2, 4] = faces.votes[2, 5] = 0.5
+    assert agreement(network, faces) == pytest.approx(0.5)
 
 
 def test_the_rate_rises_and_falls_to_nothing():

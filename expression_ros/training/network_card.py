@@ -92,13 +92,17 @@ label head, run by `cv2.dnn`; nothing was chosen by this test.
 | mean recall of the seven classes | {mean_recall:.3f} |
 {recalls}
 | accuracy on {validation_faces:,} training images held out for validation | {validation:.3f} |
+| vote head, by what most people see | {people_test:.3f} |
+| the same, held-out faces | {people_validation:.3f} |
 
 People agree on these labels only in part: FER2013's authors put human accuracy at 0.65 +- 0.05.
+What the network is worth by what people see is in the card of the Fisherfaces that stand on it.
 
 ## How it was trained
 
 {training_faces:,} faces: {counts}.
-FER2013's training split (the single label on one head, the FER+ votes on another), and up to
+FER2013's training split (the single label on one head, weight {label_weight:g}, the FER+ votes on
+another, weight {vote_weight:g}), and up to
 {cap:,} images per class of the muxspace set where it is named above. Faces that resemble a
 validation or public-test image (correlation of 16x16 thumbnails above {near}) were left out of
 training; no public-test image and no image of the London set was trained on. `{held_out}` names
@@ -123,8 +127,8 @@ poses or lighting; disgust, with the fewest examples, and fear are read least re
 """
 
 _RESTARTED = """\
-It began with the weights of an earlier training (the same command without `--start`), at a lower
-learning rate. The figures of this training:
+It began with the weights of an earlier training (`--start`), at a lower learning rate. The figures
+of this training:
 """
 
 
@@ -155,6 +159,10 @@ def model_card(
         recalls="\n".join(f"| recall of {k} | {v:.3f} |" for k, v in report["recall"].items()),
         validation_faces=report["validation faces"],
         validation=report["validation accuracy"],
+        people_test=report["people"]["test"],
+        people_validation=report["people"]["validation"],
+        label_weight=state.label_weight,
+        vote_weight=state.vote_weight,
         training_faces=report["training faces"],
         counts=", ".join(f"{name} {count:,}" for name, count in report["counts"].items()),
         cap=MUXSPACE_CAP,

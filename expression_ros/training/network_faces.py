@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from expression_ros.recognition.embedding import FACE_SIZE
+from expression_ros.training.held_out import held_out_mask
+from expression_ros.training.people_votes import NO_FACE, VOTE_NAMES, read_votes
+from expression_ros.training.progress import with_progress
 from expression_ros.vocabulary import EMOTIONS, FER2013_ORDER, UNKNOWN, canonical_label
 
 VOTE_ORDER = EMOTIONS  # classes of the FER+ head, contempt included
@@ -50,8 +54,12 @@ class Faces:
         return Faces(*(np.concatenate(pair) for pair in pairs))
 
 
-def load_fer2013(path: Path) -> tuple[Faces, Faces]:
+def load_fer2013(path: Path, votes_file: Path | None = None) -> tuple[Faces, Faces]:
     """Read an npz of FER2013 with FER+ votes (images, labels, split, ferplus_votes, names).
+
+    Args:
+        path: the npz.
+        votes_file: more complete votes on the same faces (see people_votes); its own if None.
 
     Returns:
         The training faces without those that most FER+ voters called no face at all, and the
@@ -61,11 +69,15 @@ def load_fer2013(path: Path) -> tuple[Faces, Faces]:
         arrays = {name: data[name] for name in data.files}
     order = [FER2013_ORDER.index(canonical_label(name)) for name in arrays["label_names"]]
     labels = np.array(order, np.int64)[arrays["labels"]]
-    raw = arrays["ferplus_votes"].astype(np.float32)
+    if votes_file is None:
+        raw, names = arrays["ferplus_votes"].astype(np.float32), arrays["ferplus_names"]
+    else:
+        raw = read_votes(votes_file).of_rows(len(labels)).astype(np.float32)
+        names = np.array(VOTE_NAMES)
     no_face = np.zeros(len(raw), bool)
     votes = np.zeros((len(raw), len(VOTE_ORDER)), np.float32)
-    for column, name in enumerate(arrays["ferplus_names"]):
-        if name == "NF":
+    for column, name in enumerate(names):
+        if name == NO_FACE:
             no_face = raw[:, column] > 5
         elif (label := canonical_label(name)) != UNKNOWN:
             votes[:, VOTE_ORDER.index(label)] = np.maximum(raw[:, column], 0)
@@ -132,13 +144,46 @@ def resembles(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.concatenate(found) if found else np.zeros(0, bool)
 
 
-def split_data(data: Path, muxspace: Path | None) -> tuple[Faces, Faces, Faces, dict[str, int]]:
+def taught(
+    faces: Faces, answer: Callable[[np.ndarray], Mapping[str, float]], share: float
+) -> Faces:
+    """Return the faces with a teacher's answers among their votes (distillation; Hinton, 2015).
+
+    Args:
+        faces: of which some have votes and some have not.
+        answer: the teacher: a (48, 48) uint8 face -> probabilities of labels. It is asked about
+            each face and its mirror image, whose answers are averaged.
+        share: the teacher's part where people voted, 0..1; where nobody did, all is the teacher's.
+    """
+    soft = np.zeros_like(faces.votes)
+    for row, image in zip(soft, with_progress(faces.images, "asking the teacher"), strict=True):
+        for face in (image, np.ascontiguousarray(image[:, ::-1])):
+            for label, probability in answer(face).items():
+                row[VOTE_ORDER.index(label)] += probability / 2
+    voted = faces.votes.sum(axis=1, keepdims=True) > 0
+    votes = np.where(voted, (1 - share) * faces.votes + share * soft, soft)
+    return Faces(faces.images, faces.labels, votes.astype(np.float32))
+
+
+def split_data(
+    data: Path, muxspace: Path | None, votes_file: Path | None = None, held_out: Path | None = None
+) -> tuple[Faces, Faces, Faces, dict[str, int]]:
     """Return faces to train on, to validate on, to test on, and how many were left out.
 
     No training face resembles a validation or test face.
+
+    Args:
+        data: npz of FER2013.
+        muxspace: zip of the muxspace faces.
+        votes_file: more complete votes on FER2013's faces.
+        held_out: list of the faces that the network to start from was not trained on; they are
+            the ones to validate on. Chosen at random if None.
     """
-    faces, test = load_fer2013(data)
-    validate = np.random.default_rng(0).random(len(faces)) < VALIDATION_SHARE
+    faces, test = load_fer2013(data, votes_file)
+    if held_out is None:
+        validate = np.random.default_rng(0).random(len(faces)) < VALIDATION_SHARE
+    else:
+        validate = held_out_mask(held_out, faces.images)
     validation, training = faces.take(validate), faces.take(~validate)
     counts = {"fer2013": len(training)}
     if muxspace is not None:

@@ -22,7 +22,7 @@ from torch import nn
 from expression_ros.recognition.embedding import FACE_SIZE, standardize
 from expression_ros.training.face_variation import augment
 from expression_ros.training.network_faces import VOTE_ORDER, Faces
-from expression_ros.training.residual_network import ExpressionNet
+from expression_ros.training.residual_network import ExpressionNet, from_onnx
 from expression_ros.vocabulary import FER2013_ORDER
 
 BATCH = 128
@@ -35,7 +35,7 @@ CALM_DOWN = 0.6  # share of the augmentation taken away by the end
 WEIGHT_DECAY = 5e-4
 AVERAGE_DECAY = 0.998  # of the moving average of the weights, which is what gets exported
 SMOOTHING = 0.15  # share of a hard label given to the FER+ votes, or to all classes alike
-VOTE_WEIGHT = 0.5  # of the FER+ head's loss
+LABEL_WEIGHT, VOTE_WEIGHT = 1.0, 0.5  # of the two heads' losses
 
 
 def softened(labels: torch.Tensor, votes: torch.Tensor) -> torch.Tensor:
@@ -65,8 +65,12 @@ class State:
     epoch: int = 0
     images: int = 0
     seconds: float = 0.0
+    label_weight: float = LABEL_WEIGHT
+    vote_weight: float = VOTE_WEIGHT
 
-    _COUNTS: ClassVar = ("max_rate", "step", "epoch", "images", "seconds")
+    _COUNTS: ClassVar = (
+        "max_rate", "step", "epoch", "images", "seconds", "label_weight", "vote_weight"
+    )  # fmt: skip
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; a crash in between leaves the old one whole."""
@@ -85,18 +89,29 @@ class State:
             setattr(self, name, saved.get(name, getattr(self, name)))
 
 
-def new_state(device: str, start: Path | None = None) -> State:
+def new_state(
+    device: str, start: Path | None = None, faces: np.ndarray | None = None,
+    rate: float | None = None,
+) -> State:  # fmt: skip
     """Return a network with its moving average and optimiser, at the beginning of a training.
 
     Args:
         device: where it will be trained.
         start: a checkpoint whose averaged weights it begins with (a warm restart; Loshchilov and
-            Hutter, 2017); random weights when left out.
+            Hutter, 2017), or an exported ONNX file; random weights when left out.
+        faces: (N, 48, 48) uint8, some hundred to read an ONNX file with.
+        rate: the largest learning rate; by default MAX_RATE, or RESTART_RATE with a start.
     """
-    network = ExpressionNet().to(device, memory_format=torch.channels_last)
-    if start is not None:
-        saved = torch.load(start, map_location="cpu", weights_only=True)
-        network.load_state_dict(saved["average"])
+    if start is not None and start.suffix == ".onnx":
+        if faces is None:
+            raise ValueError("an ONNX file is read with some faces")
+        network = from_onnx(start, faces)
+    else:
+        network = ExpressionNet()
+        if start is not None:
+            saved = torch.load(start, map_location="cpu", weights_only=True)
+            network.load_state_dict(saved["average"])
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network).eval().requires_grad_(False)
     weights = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
@@ -104,7 +119,8 @@ def new_state(device: str, start: Path | None = None) -> State:
         {"params": weights, "weight_decay": WEIGHT_DECAY},
         {"params": others, "weight_decay": 0.0},
     ]
-    rate = MAX_RATE if start is None else RESTART_RATE
+    if rate is None:
+        rate = MAX_RATE if start is None else RESTART_RATE
     optimizer = torch.optim.SGD(groups, rate, momentum=0.9, nesterov=True)
     return State(network, average, optimizer, rate)
 
@@ -128,6 +144,20 @@ def accuracy(network: ExpressionNet, faces: Faces) -> float:
             answer = network(x)[0].argmax(dim=1).cpu().numpy()
             right += int((answer == faces.labels[i : i + 512]).sum())
     return right / len(faces)
+
+
+def agreement(network: ExpressionNet, faces: Faces) -> float:
+    """Return how often the vote head says what most people see, where more than half agree."""
+    device = next(network.parameters()).device
+    agreed = faces.take(faces.votes.max(axis=1) > 0.5)
+    right = 0
+    network.eval()
+    with torch.inference_mode():
+        for i in range(0, len(agreed), 512):
+            x = torch.from_numpy(standardize(agreed.images[i : i + 512])).to(device)
+            answer = network(x)[1].argmax(dim=1).cpu().numpy()
+            right += int((answer == agreed.votes[i : i + 512].argmax(axis=1)).sum())
+    return right / max(len(agreed), 1)
 
 
 def train(
@@ -176,9 +206,9 @@ def train(
             x = augment(faces, size, 1 - CALM_DOWN * progress)
             y, v = labels[chosen].to(device), votes[chosen].to(device)
             by_label, by_vote = state.network(x.contiguous(memory_format=torch.channels_last))
-            loss = F.cross_entropy(by_label, softened(y, v))
             vote_losses = -(v * F.log_softmax(by_vote, dim=1)).sum(dim=1)
-            loss = loss + VOTE_WEIGHT * vote_losses.sum() / BATCH
+            loss = state.label_weight * F.cross_entropy(by_label, softened(y, v))
+            loss = loss + state.vote_weight * vote_losses.sum() / BATCH
             state.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             state.optimizer.step()
@@ -195,6 +225,7 @@ def train(
             "progress": progress,
             "loss": float(np.mean(losses)) if losses else math.nan,
             "validation": accuracy(state.average, validation),
+            "people": agreement(state.average, validation),
         }
         history.append(row)
         state.save(checkpoint)

@@ -131,6 +131,72 @@ def export(network: ExpressionNet, path: Path) -> float:
     return error
 
 
+def from_onnx(path: Path, faces: np.ndarray) -> ExpressionNet:
+    """Return a network that answers as an exported file does, to be trained on.
+
+    An exported file has its normalisations folded into the convolutions. They are taken apart
+    again by what the convolutions answer to ``faces``, and every filter is given the length of a
+    fresh one: normalised, its length decides nothing but the pace of learning. The vote head,
+    which no file has, begins anew.
+
+    Args:
+        path: ONNX that ``export`` wrote.
+        faces: (N, 48, 48) uint8, some hundred faces.
+
+    Raises:
+        ValueError: the file holds another network.
+    """
+    import onnx  # only here: reading back is rare
+    from onnx import numpy_helper
+
+    model = onnx.load(str(path))
+    arrays = {i.name: numpy_helper.to_array(i).copy() for i in model.graph.initializer}
+    nodes = [node for node in model.graph.node if node.op_type == "Conv"]
+    network = ExpressionNet().eval()
+    pairs = _convolutions_as_run(network)
+    shapes = [arrays[node.input[1]].shape for node in nodes]
+    if shapes != [tuple(convolution.weight.shape) for convolution, _ in pairs]:
+        raise ValueError(f"{path} holds another network than this training's")
+    with torch.no_grad():
+        for (convolution, norm), node in zip(pairs, nodes, strict=True):
+            weight, bias = (torch.from_numpy(arrays[name]) for name in node.input[1:3])
+            fresh = convolution.weight.flatten(1).norm(dim=1)
+            factor = fresh / weight.flatten(1).norm(dim=1).clamp_min(1e-12)
+            convolution.weight.copy_(weight * factor[:, None, None, None])
+            convolution.register_forward_hook(_Unfolding(norm, bias, factor))
+        network.embed(torch.from_numpy(standardize(faces)))
+        network.label_head.weight.copy_(torch.from_numpy(arrays["label_head.weight"]))
+        network.label_head.bias.copy_(torch.from_numpy(arrays["label_head.bias"]))
+    for convolution, _ in pairs:
+        convolution._forward_hooks.clear()
+    return network
+
+
+class _Unfolding:
+    """Gives a normalisation, before it runs, what makes it pass on a convolution's answers."""
+
+    def __init__(self, norm: nn.BatchNorm2d, bias: torch.Tensor, factor: torch.Tensor) -> None:
+        self.norm, self.bias, self.factor = norm, bias, factor
+
+    def __call__(self, _layer: nn.Module, _inputs: Any, answers: torch.Tensor) -> None:
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        norm.running_mean.copy_(answers.mean(dim=(0, 2, 3)))
+        norm.running_var.copy_(answers.var(dim=(0, 2, 3), unbiased=False))
+        norm.weight.copy_((norm.running_var + norm.eps).sqrt() / self.factor)
+        norm.bias.copy_(self.bias + norm.running_mean / self.factor)
+
+
+def _convolutions_as_run(network: ExpressionNet) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+    pairs, waiting = [], None
+    for layer in network.body.modules():  # in the order of their definition, which is the order run
+        if isinstance(layer, nn.Conv2d):
+            waiting = layer
+        elif isinstance(layer, nn.BatchNorm2d) and waiting is not None:
+            pairs.append((waiting, layer))
+    return pairs
+
+
 def multiplications(network: ExpressionNet) -> int:
     """Return the multiplications of one 48x48 face through convolutions and the label head."""
     total = 0
