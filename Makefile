@@ -81,14 +81,15 @@ lint: environment
 	@$(PYTHON) -m mypy expression_ros
 
 # Rebuilds everything in models/ and docs/models.md: make models DATA=folder with fer2013.npz,
-# ferplus_votes.npz, muxspace.zip and london.zip. The network takes PyTorch and about three hours on two cores;
+# ferplus_votes.npz, muxspace.zip and london.zip (and london_faces_info.csv, if it is there). The network takes PyTorch and about three hours on two cores;
 # NETWORK=keep leaves it as it is.
 TRAIN_NETWORK = $(PYTHON) -m expression_ros.training.embedding_network \
 	--data "$(DATA)/fer2013.npz" --muxspace "$(DATA)/muxspace.zip"
 
 LEARN = --data "$(DATA)/fer2013.npz" --votes "$(DATA)/ferplus_votes.npz" --leave-out contempt \
 	--without-copies --power 0.25 --components 256 --shrinkage 0.5 --refine 50 \
-	--portraits "$(DATA)/london.zip"
+	--portraits "$(DATA)/london.zip" $(GROUPS:%=--portrait-groups "%")
+GROUPS = $(wildcard $(DATA)/london_faces_info.csv)
 
 models: environment
 ifeq ($(DATA),)

@@ -17,6 +17,12 @@ from expression_ros.resources import models_path
 from expression_ros.training.evaluation_report import comparison, figures_of, table
 from expression_ros.training.labelled_pictures import CROPPED, DETECT, DataSet, LabelledPicture
 from expression_ros.training.measurement import measure
+from expression_ros.training.people_groups import (
+    GroupTable,
+    group_figures,
+    group_rows,
+    read_groups,
+)
 
 
 def run(*words: object) -> int:
@@ -46,6 +52,66 @@ def picture(label: str, grey: int, source: str = "a.png") -> LabelledPicture:
 
 def data_of(*pictures: LabelledPicture, faces: str = CROPPED) -> DataSet:
     return DataSet("made up", pictures, [], faces)
+
+
+def test_groups_of_people_by_hand():
+    data = data_of(
+        picture("happiness", 230, "h/001_08.jpg"), picture("happiness", 77, "h/002_08.jpg"),
+        picture("neutral", 26, "n/001_03.jpg"), picture("neutral", 230, "n/003_03.jpg"),
+    )  # fmt: skip
+    told = GroupTable("info.csv", {"sex": {"001": "woman", "002": "man"}})
+    figures = figures_of(measure(Guesser(), data, CROPPED), data, told)["groups"]["sex"]
+    assert figures["groups"]["woman"] == {
+        "happiness": {"faces": 1, "right": 1.0}, "neutral": {"faces": 1, "right": 1.0},
+    }  # fmt: skip
+    assert figures["groups"]["man"] == {"happiness": {"faces": 1, "right": 0.0}}
+    assert figures["n_unknown"] == 1
+    assert figures["differences"] == {}  # of one face each, nothing can be said
+
+
+def test_a_difference_is_that_of_the_best_and_the_worst_of_groups_with_enough_faces():
+    people = {f"{k:03}": ("a", "b", "c")[0 if k < 20 else 1 if k < 40 else 2] for k in range(41)}
+    sources = [f"{name}.png" for name in people]
+    right = [True] * 20 + [True] * 15 + [False] * 5 + [False]
+    told = GroupTable("info.csv", {"origin": people})
+    found = group_figures(told, sources, ["neutral"] * 41, right)["origin"]
+    assert found["differences"] == {"neutral": pytest.approx(0.25)}  # c has one face only
+    assert ["difference", "0.25"] in group_rows("origin", found)
+
+
+def test_a_table_of_people_is_read_and_numbers_are_parted(tmp_path):
+    path = tmp_path / "info.csv"
+    path.write_text("id,age,sex,note\n001,20,f,x\n002,30,m,x\n003,41,f,x\n004,,m,x\n")
+    groups = read_groups(path).groups
+    assert groups["age"] == {"001": "up to 30", "002": "up to 30", "003": "over 30"}
+    assert groups["sex"]["004"] == "m" and "note" not in groups
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "a line of headings is expected"),
+        ("id,sex\n", "a line of headings is expected"),
+        ("id,sex\n001,f\n001,m\n", "001 twice"),
+        ("id,sex\n001\n", "001 has 1 cells"),
+        ("id,sex\n001,f\n002,f\n", "no column"),
+        ("id,sex\n901,f\n902,m\n", "names nobody on these pictures"),
+        (b"\xff\xfe\x00", "no table of people"),
+        (None, "no table of people (No such file"),
+    ],
+)
+def test_a_table_that_says_nothing_is_told_in_one_line(text, told, tmp_path, capsys):
+    faces, labels = drawn_faces(2)
+    for label, face in zip(labels, faces, strict=True):
+        folder = tmp_path / "set" / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / f"001_{len(list(folder.iterdir()))}.png"), face)
+    path = tmp_path / "info.csv"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert run("--data", tmp_path / "set", "--faces", "cropped", "--groups", path) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1 and told in error[0]
 
 
 def test_figures_by_hand():

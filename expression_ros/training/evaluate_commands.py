@@ -39,6 +39,7 @@ from expression_ros.training.measurement import (
     Measurement,
     measure,
 )
+from expression_ros.training.people_groups import read_groups
 
 _ALL = "all"
 _COMPARISON_NAME = "comparison.md"
@@ -64,6 +65,10 @@ def add_evaluate_parser(subparsers: Any) -> None:
     parser.add_argument("--votes", type=Path, metavar="FILE",
                         help="what people see on the faces of FER2013: an npz with ferplus_votes, "
                         "or Microsoft's fer2013new.csv (default: the votes in the data, if any)"
+                        )  # fmt: skip
+    parser.add_argument("--groups", type=Path, metavar="FILE",
+                        help="a CSV that says who is what (sex, age, ...), named in its first "
+                        "column as the pictures' files begin: are all read equally well?"
                         )  # fmt: skip
     parser.add_argument("--faces", choices=(AUTO, *FACES_CHOICES), default=AUTO,
                         help="cropped: the pictures are faces; detect: the face of each is found "
@@ -104,6 +109,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     # What can be wrong is told at once, not after minutes of work.
     _check_outputs(arguments)
     loaded = [load_classifier(entry.kind, entry.folder or "") for entry in entries]
+    groups = read_groups(arguments.groups) if arguments.groups else None
     whole = open_data_set(arguments.data, arguments.format, votes=arguments.votes)
     data = _part(whole, arguments.split)
     faces = data.faces if arguments.faces == AUTO else arguments.faces
@@ -121,7 +127,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             "model": entry.folder.resolve().name if entry.folder else "shipped",
             "faces": faces,
             "split": _name_of_split(data),
-            **figures_of(result, data),
+            **figures_of(result, data, groups),
         }
         rows[entry.name] = figures
         if not arguments.compare:
@@ -241,6 +247,8 @@ def _command(arguments: argparse.Namespace, entries: Sequence[_Entry]) -> str:
     words = ["expression-ros", "evaluate", "--data", arguments.data.resolve().name]
     if arguments.votes:
         words += ["--votes", arguments.votes.name]
+    if arguments.groups:
+        words += ["--groups", arguments.groups.name]
     for option in ("format", "faces", "split"):
         if getattr(arguments, option) != AUTO:
             words += [f"--{option}", getattr(arguments, option)]

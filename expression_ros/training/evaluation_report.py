@@ -18,6 +18,7 @@ from expression_ros.training.evaluation_plots import (
 )
 from expression_ros.training.labelled_pictures import DataSet, count_by_reason
 from expression_ros.training.measurement import Measurement
+from expression_ros.training.people_groups import ENOUGH, GroupTable, group_figures, group_rows
 from expression_ros.training.people_votes import people_figures
 from expression_ros.training.reliability import (
     calibration_bins,
@@ -29,13 +30,23 @@ from expression_ros.vocabulary import EMOTIONS
 REPORT_NAME = "report.md"
 FIGURES_NAME = "evaluation.json"
 
+_GROUPS = f"""\
+Of the faces of a label in a group, how many were called by it. A difference is that of the best and
+the worst of the groups with {ENOUGH} faces or more; one face in twenty is 0.05."""
 
-def figures_of(result: Measurement, data: DataSet) -> dict[str, Any]:
+
+def figures_of(
+    result: Measurement, data: DataSet, groups: GroupTable | None = None
+) -> dict[str, Any]:
     """Return all figures of a measurement, fit for JSON; docs/evaluation.md explains each.
 
     Args:
         result: with at least one face.
         data: what was measured on.
+        groups: who is what, to say whether groups of people are read equally well.
+
+    Raises:
+        DataError: ``groups`` names nobody of the data.
     """
     labels = tuple(label for label in EMOTIONS if label in {*result.labels, *result.truth})
     scores = evaluate(result.truth, [p.label for p in result.said], labels)
@@ -67,6 +78,8 @@ def figures_of(result: Measurement, data: DataSet) -> dict[str, Any]:
     people = people_figures(result.votes, said, result.scores, result.labels)
     if people is not None:
         figures["people"] = people
+    if groups is not None:
+        figures["groups"] = group_figures(groups, result.sources, result.truth, list(result.right))
     return figures
 
 
@@ -79,9 +92,14 @@ def _milliseconds(seconds: Sequence[float]) -> dict[str, float]:
 
 def summary(figures: Mapping[str, Any]) -> str:
     """Return the figures as text for a terminal."""
-    tables = (_aligned(_per_class_rows(figures)), _aligned(_confusion_rows(figures)))
+    rows = [_per_class_rows(figures), _confusion_rows(figures), *_group_tables(figures)]
+    tables = [_aligned(table) for table in rows]
     lines = [*people_lines(figures.get("people")), _headline(figures), *_counts(figures)]
     return "\n".join([*lines, *(f"\n{text}" for text in tables)])
+
+
+def _group_tables(figures: Mapping[str, Any]) -> list[list[list[str]]]:
+    return [group_rows(column, found) for column, found in figures.get("groups", {}).items()]
 
 
 def people_lines(people: Mapping[str, Any] | None) -> list[str]:
@@ -240,6 +258,8 @@ def _report(figures: Mapping[str, Any], title: str, command: str) -> str:
     counts = "\n".join(f"* {line}" for line in _counts(figures))
     people = "".join(f"* {line}\n" for line in people_lines(figures.get("people")))
     people = f"{people}\n" if people else ""
+    groups = "\n\n".join(table(rows) for rows in _group_tables(figures))
+    groups = f"\n## By groups of people\n\n{_GROUPS}\n\n{groups}\n" if groups else ""
     return f"""\
 # {title}
 
@@ -276,4 +296,4 @@ What is said when nothing below `min_confidence` is, and how much of that is rig
 {table(coverage)}
 
 ![coverage](coverage.png)
-"""
+{groups}"""

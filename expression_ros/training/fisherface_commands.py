@@ -98,7 +98,7 @@ def _train(arguments: argparse.Namespace) -> int:
         posed=posed_scores(ensemble, test),
         train_faces=len(lesson.faces),
         calibration_faces=len(calibration),
-        portraits=scores_on_portraits(ensemble, arguments.portraits),
+        portraits=scores_on_portraits(ensemble, arguments.portraits, arguments.portrait_groups),
         command=_command(arguments),
     )
     write_model_card(arguments.output, manifest, measured)
@@ -289,4 +289,6 @@ def _command(arguments: argparse.Namespace) -> str:
         parts.append(f"--more {arguments.more.name} --more-per-label {arguments.more_per_label}")
     if arguments.portraits:
         parts.append(f"--portraits {arguments.portraits.name}")
+        if arguments.portrait_groups:
+            parts.append(f"--portrait-groups {arguments.portrait_groups.name}")
     return " ".join(parts)

@@ -89,6 +89,9 @@ def add_fisherface_options(parser: argparse.ArgumentParser) -> None:
                         help="turn detected faces so that the eyes lie level")  # fmt: skip
     parser.add_argument("--portraits", type=Path, metavar="ZIP",
                         help="also measure on whole portraits, a folder per label")  # fmt: skip
+    parser.add_argument("--portrait-groups", type=Path, metavar="FILE",
+                        help="a CSV that says who is what on the portraits, named in its first "
+                        "column as their files begin")  # fmt: skip
 
 
 def _favour(text: str) -> tuple[str, float]:

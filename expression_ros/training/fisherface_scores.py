@@ -13,6 +13,7 @@ from expression_ros.training.evaluation import evaluate
 from expression_ros.training.faces import FaceSet, describe_faces, prepare_faces
 from expression_ros.training.fisherface_lessons import seen_by_most
 from expression_ros.training.model_card import FaceScores, PortraitScore
+from expression_ros.training.people_groups import group_figures, read_groups
 from expression_ros.training.people_votes import known_or_none, people_figures
 from expression_ros.training.portraits import portraits_of
 from expression_ros.training.progress import with_progress
@@ -62,16 +63,29 @@ def posed_scores(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores | N
     return scores if scores.people is not None else None
 
 
-def scores_on_portraits(ensemble: FisherfaceEnsemble, path: Path | None) -> PortraitScore | None:
-    """Return the scores on pictures with one face each, found by the cascades."""
+def scores_on_portraits(
+    ensemble: FisherfaceEnsemble, path: Path | None, groups: Path | None = None
+) -> PortraitScore | None:
+    """Return the scores on pictures with one face each, found by the cascades.
+
+    Args:
+        ensemble: what is measured.
+        path: a zip with a folder per label; None for no scores.
+        groups: table of who is what, see people_groups.
+    """
     if path is None:
         return None
+    table = read_groups(groups) if groups else None
     portraits, count = portraits_of(path)
-    truth = [label for label, _, _ in portraits]
-    said = [ensemble.read(picture, box) for _, picture, box in portraits]
+    truth = [portrait.label for portrait in portraits]
+    said = [ensemble.read(portrait.picture, portrait.box) for portrait in portraits]
     labels = _all_labels(ensemble, np.array(truth))
     scores = evaluate(truth, [p.label for p in said], labels)
-    return PortraitScore(path.name, count, len(truth), scores)
+    by_group = None
+    if table is not None:
+        right = [p.label == label for p, label in zip(said, truth, strict=True)]
+        by_group = group_figures(table, [p.name for p in portraits], truth, right)
+    return PortraitScore(path.name, count, len(truth), scores, by_group)
 
 
 def _all_labels(ensemble: FisherfaceEnsemble, truth: np.ndarray) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from expression_ros.vocabulary import UnknownLabelError, canonical_label
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
-def pictures_of_archive(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the label and the (H, W) uint8 grey picture of every image in a zip file.
+def pictures_of_archive(path: str | Path) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield the name, the label and the (H, W) uint8 grey picture of every image in a zip file.
 
     Nothing is unpacked to disk.
 
@@ -31,7 +31,7 @@ def pictures_of_archive(path: str | Path) -> Iterator[tuple[str, np.ndarray]]:
             for name in sorted(archive.namelist()):
                 place = PurePosixPath(name)
                 if place.suffix.lower() in _SUFFIXES:
-                    yield _label(path, place), _decoded(path, place, archive.read(name))
+                    yield name, _label(path, place), _decoded(path, place, archive.read(name))
     except FileNotFoundError:
         raise DataError(f"no archive at {path}") from None
     except (zipfile.BadZipFile, OSError) as error:
@@ -45,7 +45,7 @@ def load_cropped_archive(path: str | Path, side: int = 48) -> FaceSet:
         DataError: see pictures_of_archive; or there are no pictures.
     """
     labels, images = [], []
-    for label, picture in pictures_of_archive(path):
+    for _, label, picture in pictures_of_archive(path):
         labels.append(label)
         images.append(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA))
     if not images:

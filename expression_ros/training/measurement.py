@@ -46,6 +46,7 @@ class Measurement:
 
     Attributes:
         labels: what the classifier can say.
+        sources: (N) files of the pictures.
         truth: (N) true labels, each one that the classifier can say.
         said: (N) what it said.
         votes: (N) what people saw, see people_votes.VOTE_NAMES; None where nobody was asked.
@@ -58,6 +59,7 @@ class Measurement:
     """
 
     labels: tuple[str, ...]
+    sources: list[str] = field(default_factory=list)
     truth: list[str] = field(default_factory=list)
     said: list[Prediction] = field(default_factory=list)
     votes: list[np.ndarray | None] = field(default_factory=list)
@@ -161,6 +163,7 @@ def _searcher(classifier: MeasuredClassifier, min_face: float) -> _Reader:
 def _note(
     picture: LabelledPicture, prediction: Prediction, seconds: float, result: Measurement
 ) -> None:
+    result.sources.append(picture.source)
     result.truth.append(picture.label)
     result.said.append(prediction)
     result.votes.append(picture.votes)

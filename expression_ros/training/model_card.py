@@ -12,6 +12,8 @@ import numpy as np
 from expression_ros.recognition.face_preparation import UPPER
 from expression_ros.recognition.model_manifest import ModelManifest
 from expression_ros.training.evaluation import Evaluation
+from expression_ros.training.evaluation_report import table
+from expression_ros.training.people_groups import ENOUGH, group_rows
 from expression_ros.training.reliability import coverage_curve, expected_calibration_error
 from expression_ros.vocabulary import NEUTRAL
 
@@ -72,12 +74,14 @@ class PortraitScore:
         portraits: how many there are.
         found: in how many a face was found.
         evaluation: of those.
+        groups: the figures of people_groups.group_figures; None if nobody said who is what.
     """
 
     name: str
     portraits: int
     found: int
     evaluation: Evaluation
+    groups: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -306,9 +310,20 @@ def _portraits(score: PortraitScore) -> str:
         f"## Whole portraits, not trained on: {score.name}\n\n"
         f"The cascades found one face in {score.found} of {score.portraits} portraits. The right "
         f"one of all labels was said for {score.evaluation.accuracy:.2f} of these ({recalls}).\n\n"
-        f"{smiling} of the neutral faces were read as happiness. The archive does not say who is a "
-        "woman or a man, or of which\nskin tone or age, so that differences between them cannot be "
-        "measured with it. They must be expected: on photos of\nstrangers the models before these, "
-        "taught by FER2013's single labels, read 14 of 64 neutral women as happy, and 3 of\n67 "
-        "neutral men.\n"
+        f"{smiling} of the neutral faces were read as happiness. On photos of strangers the models "
+        "before these, taught by\nFER2013's single labels, read 14 of 64 neutral women as happy "
+        f"and 3 of 67 neutral men.\n{_by_group(score)}"
+    )
+
+
+def _by_group(score: PortraitScore) -> str:
+    if score.groups is None:
+        return (
+            "Who is a woman or a man, or of which skin tone or age, was not said here, so that "
+            "differences between them were not\nmeasured: `--portrait-groups`.\n"
+        )
+    tables = "\n\n".join(table(group_rows(name, f)) for name, f in score.groups.items())
+    return (
+        "\nOf the portraits of a group, how many were read right; a difference is that of the best "
+        f"and the worst of the groups\nwith {ENOUGH} or more of a label.\n\n{tables}\n"
     )

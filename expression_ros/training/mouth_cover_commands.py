@@ -86,8 +86,8 @@ def _described(whole: FisherfaceEnsemble, faces: np.ndarray, what: str) -> np.nd
 
 def _portraits(path: Path, whole: FisherfaceEnsemble) -> FaceSet:
     portraits, _ = portraits_of(path)
-    faces = [prepare_face(picture, box, whole.face) for _, picture, box in portraits]
-    return FaceSet(np.stack(faces), np.array([label for label, _, _ in portraits]))
+    faces = [prepare_face(p.picture, p.box, whole.face) for p in portraits]
+    return FaceSet(np.stack(faces), np.array([p.label for p in portraits]))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,14 @@ from expression_ros.training.faces import DataError
 from expression_ros.training.image_archives import pictures_of_archive
 from expression_ros.training.progress import with_progress
 
-Portrait = tuple[str, np.ndarray, Box]  # label, (H, W) uint8 grey, the face
+
+class Portrait(NamedTuple):
+    """A picture of one person: label, (H, W) uint8 grey, where the face is, and the file's name."""
+
+    label: str
+    picture: np.ndarray
+    box: Box
+    name: str
 
 
 def portraits_of(path: Path) -> tuple[list[Portrait], int]:
@@ -27,11 +35,11 @@ def portraits_of(path: Path) -> tuple[list[Portrait], int]:
     detector = FaceDetector(selection="single")
     found: list[Portrait] = []
     count = 0
-    for label, picture in with_progress(pictures_of_archive(path), f"reading {path.name}"):
+    for name, label, picture in with_progress(pictures_of_archive(path), f"reading {path.name}"):
         count += 1
         faces = detector.search_frame(picture)
         if len(faces) == 1:
-            found.append((label, picture, faces[0].box))
+            found.append(Portrait(label, picture, faces[0].box, name))
     if not found:
         raise DataError(f"{path}: no face was found in {count} pictures")
     return found, count
