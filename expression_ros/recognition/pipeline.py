@@ -17,6 +17,7 @@ from expression_ros.recognition.cascades import CASCADE_ORDER
 from expression_ros.recognition.classifier import Classifier, Prediction
 from expression_ros.recognition.detection import LOST_LOOKS, Detection, FaceDetector
 from expression_ros.recognition.illumination import brightened
+from expression_ros.recognition.mirrored_views import mirrored, read_both_ways
 from expression_ros.recognition.mouth_watch import MouthWatch
 from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
 from expression_ros.recognition.regional_vote import RegionalVote
@@ -103,6 +104,7 @@ class _FaceMemory:
     prediction: Prediction | None = None
     read_at: float = 0.0  # stamp of the frame the prediction is of
     sized_at: float = -math.inf  # stamp of the last search over all sizes
+    mirrored: bool = False  # whether it is the mirror image's turn to be read
     mouth: MouthWatch = field(default_factory=MouthWatch)
 
     def is_due(self, stamp: float) -> bool:
@@ -257,7 +259,7 @@ class ExpressionRecognizer:
         grey = brightened(grey)
         faces = []
         for detection in self.detector.search_every_cascade(grey):
-            prediction = self.classifier.read(grey, detection.box)
+            prediction = read_both_ways(self.classifier, grey, detection.box)
             settler = LabelSettler(min_confidence=self.settings.min_confidence)
             label, score = settler.update(prediction.scores, 0.0)
             box, votes = detection.box, prediction.votes
@@ -386,7 +388,10 @@ class ExpressionRecognizer:
     def _ask(self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float) -> Prediction:
         if isinstance(self.classifier, RegionalVote):
             return self.classifier.read_watched(grey, track.box, memory.mouth, stamp)
-        return self.classifier.read(grey, track.box)
+        memory.mirrored = not memory.mirrored
+        if memory.mirrored:
+            return self.classifier.read(grey, track.box)
+        return self.classifier.read(*mirrored(grey, track.box))
 
     def _primary_of(self, tracks: list[Track], shape: tuple[int, ...], stamp: float) -> int | None:
         self._selector.rule = self.settings.primary

@@ -15,6 +15,7 @@ from expression_ros.recognition.model_manifest import ModelManifest
 from expression_ros.training.evaluation_report import people_lines
 from expression_ros.training.faces import FaceSet, describe_faces, prepare_faces, report_progress
 from expression_ros.training.fisherface_lessons import SINGLE, judged_by
+from expression_ros.training.fisherface_scores import predict_both_ways
 from expression_ros.training.model_card import RIGHT_ENOUGH
 from expression_ros.training.people_votes import known_or_none, people_figures
 
@@ -44,11 +45,12 @@ def calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path, learn: str
         return manifest
     report_progress(f"calibrating on {len(judged):,} faces")
     ensemble = FisherfaceEnsemble.load(folder)
-    vectors = describe_faces(prepare_faces(judged.images, manifest.face), ensemble.descriptor)
+    prepared = prepare_faces(judged.images, manifest.face)
+    vectors = describe_faces(prepared, ensemble.descriptor)
     calibration = fit_vote_calibration(ensemble, vectors, truth)
     settings: dict[str, Any] = {**manifest.settings, "calibration": calibration.as_mapping()}
     ensemble.calibration = calibration
-    said = [ensemble.predict_descriptor(vector[None]) for vector in vectors]
+    said = predict_both_ways(ensemble, prepared, vectors)
     right = np.array([p.label == label for p, label in zip(said, truth, strict=True)])
     report_progress(f"of these the vote reads {right.mean():.3f} right")
     if judged.votes is not None:
@@ -70,8 +72,7 @@ def calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path, learn: str
 def _people(ensemble: FisherfaceEnsemble, faces: FaceSet) -> Mapping[str, Any] | None:
     """Return how the ensemble agrees with people on all faces about which they were asked."""
     assert faces.votes is not None
-    vectors = describe_faces(prepare_faces(faces.images, ensemble.face), ensemble.descriptor)
-    said = [ensemble.predict_descriptor(vector[None]) for vector in vectors]
+    said = predict_both_ways(ensemble, prepare_faces(faces.images, ensemble.face))
     votes = [known_or_none(row) for row in faces.votes]
     scores = np.array([p.score for p in said])
     return people_figures(votes, [p.label for p in said], scores, ensemble.labels)

@@ -9,6 +9,7 @@ import numpy as np
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.expectation import EVERYDAY, POSED
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.recognition.mirrored_views import agreed, read_both_ways
 from expression_ros.training.evaluation import evaluate
 from expression_ros.training.faces import FaceSet, describe_faces, prepare_faces
 from expression_ros.training.fisherface_lessons import seen_by_most
@@ -22,9 +23,9 @@ from expression_ros.vocabulary import EMOTIONS
 
 def scores_on_faces(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores:
     """Return how the vote and each member do on cropped faces, by labels and by people."""
-    vectors = describe_faces(prepare_faces(faces.images, ensemble.face), ensemble.descriptor)
-    said = [ensemble.predict_descriptor(vector[None])
-            for vector in with_progress(vectors, "letting the ensemble vote")]  # fmt: skip
+    prepared = prepare_faces(faces.images, ensemble.face)
+    vectors = describe_faces(prepared, ensemble.descriptor)
+    said = predict_both_ways(ensemble, prepared, vectors)
     names = np.array(ensemble.labels)
     alone = np.array([names[ensemble.ballot(vector[None]).choices]
                       for vector in with_progress(vectors, "asking every member")])  # fmt: skip
@@ -40,6 +41,26 @@ def scores_on_faces(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores:
     plain = _scores(said, alone, faces.labels, ensemble)
     return FaceScores(plain.vote, plain.member_accuracies, plain.scores, plain.right,
                       by_people, people)  # fmt: skip
+
+
+def predict_both_ways(
+    ensemble: FisherfaceEnsemble, prepared: np.ndarray, vectors: np.ndarray | None = None
+) -> list[Prediction]:
+    """Return what is said of faces and their mirror images, as photos are read.
+
+    Args:
+        ensemble: is asked.
+        prepared: (N, S, S) uint8 faces.
+        vectors: (N, D) their descriptors, if they are known.
+    """
+    if vectors is None:
+        vectors = describe_faces(prepared, ensemble.descriptor)
+    turned = describe_faces(np.ascontiguousarray(prepared[:, :, ::-1]), ensemble.descriptor)
+    pairs = list(zip(vectors, turned, strict=True))
+    return [
+        agreed([ensemble.predict_descriptor(vector[None]) for vector in pair])
+        for pair in with_progress(pairs, "letting the ensemble vote")
+    ]
 
 
 def _scores(
@@ -78,7 +99,7 @@ def scores_on_portraits(
     table = read_groups(groups) if groups else None
     portraits, count = portraits_of(path)
     truth = [portrait.label for portrait in portraits]
-    said = [ensemble.read(portrait.picture, portrait.box) for portrait in portraits]
+    said = [read_both_ways(ensemble, p.picture, p.box) for p in portraits]
     labels = _all_labels(ensemble, np.array(truth))
     scores = evaluate(truth, [p.label for p in said], labels)
     by_group = None

@@ -13,6 +13,7 @@ import numpy as np
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import FaceError, FacePreparation, prepare_crop
+from expression_ros.recognition.mirrored_views import agreed, read_both_ways
 from expression_ros.recognition.photos import PhotoError
 from expression_ros.training.faces import DataError
 from expression_ros.training.labelled_pictures import (
@@ -122,7 +123,9 @@ def _crop_reader(classifier: MeasuredClassifier, data: DataSet) -> _Reader:
 
     def read(picture: LabelledPicture, grey: np.ndarray, result: Measurement) -> None:
         begin = time.perf_counter()
-        prediction = classifier.predict(prepare_crop(grey, preparation))
+        face = prepare_crop(grey, preparation)
+        views = (face, np.ascontiguousarray(face[:, ::-1]))
+        prediction = agreed([classifier.predict(view) for view in views])
         _note(picture, prediction, time.perf_counter() - begin, result)
 
     return read
@@ -154,7 +157,7 @@ def _searcher(classifier: MeasuredClassifier, min_face: float) -> _Reader:
         if len(found) != 1:
             result.no_face.append(Dropped(picture.source, "not exactly one face"))
             return
-        prediction = classifier.read(grey, found[0].box)
+        prediction = read_both_ways(classifier, grey, found[0].box)
         _note(picture, prediction, time.perf_counter() - searched, result)
 
     return read
