@@ -89,6 +89,12 @@ def add_fisherface_options(parser: argparse.ArgumentParser) -> None:
                         help="turn detected faces so that the eyes lie level")  # fmt: skip
     parser.add_argument("--portraits", type=Path, metavar="ZIP",
                         help="also measure on whole portraits, a folder per label")  # fmt: skip
+    parser.add_argument("--learn-portraits", action="store_true",
+                        help="also learn from the portraits; they are then judged by models that "
+                        "learnt half of the people and are asked about the others")  # fmt: skip
+    parser.add_argument("--portrait-copies", type=_at_least_one, default=12, metavar="N",
+                        help="crops of each portrait that is learnt, the box moved "
+                        "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--portrait-groups", type=Path, metavar="FILE",
                         help="a CSV that says who is what on the portraits, named in its first "
                         "column as their files begin")  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from expression_ros.training.evaluation import evaluate
 from expression_ros.training.faces import FaceSet, describe_faces, prepare_faces
 from expression_ros.training.fisherface_lessons import seen_by_most
 from expression_ros.training.model_card import FaceScores, PortraitScore
-from expression_ros.training.people_groups import group_figures, read_groups
+from expression_ros.training.people_groups import GroupTable, group_figures
 from expression_ros.training.people_votes import known_or_none, people_figures
-from expression_ros.training.portraits import portraits_of
+from expression_ros.training.portraits import Portrait, portraits_of
 from expression_ros.training.progress import with_progress
 from expression_ros.vocabulary import EMOTIONS
 
@@ -85,28 +86,46 @@ def posed_scores(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores | N
 
 
 def scores_on_portraits(
-    ensemble: FisherfaceEnsemble, path: Path | None, groups: Path | None = None
-) -> PortraitScore | None:
+    ensemble: FisherfaceEnsemble, path: Path, groups: GroupTable | None = None
+) -> PortraitScore:
     """Return the scores on pictures with one face each, found by the cascades.
 
     Args:
         ensemble: what is measured.
-        path: a zip with a folder per label; None for no scores.
-        groups: table of who is what, see people_groups.
+        path: a zip with a folder per label.
+        groups: who is what.
     """
-    if path is None:
-        return None
-    table = read_groups(groups) if groups else None
     portraits, count = portraits_of(path)
-    truth = [portrait.label for portrait in portraits]
     said = [read_both_ways(ensemble, p.picture, p.box) for p in portraits]
+    return portrait_score(ensemble, path.name, portraits, count, said, groups)
+
+
+def portrait_score(
+    ensemble: FisherfaceEnsemble,
+    name: str,
+    portraits: Sequence[Portrait],
+    count: int,
+    said: Sequence[Prediction],
+    table: GroupTable | None = None,
+) -> PortraitScore:
+    """Return how often what was said of portraits is right.
+
+    Args:
+        ensemble: or another that can say the same labels.
+        name: of the portraits.
+        portraits: on which a face was found.
+        count: how many there were.
+        said: of each.
+        table: who is what.
+    """
+    truth = [portrait.label for portrait in portraits]
     labels = _all_labels(ensemble, np.array(truth))
     scores = evaluate(truth, [p.label for p in said], labels)
     by_group = None
     if table is not None:
         right = [p.label == label for p, label in zip(said, truth, strict=True)]
         by_group = group_figures(table, [p.name for p in portraits], truth, right)
-    return PortraitScore(path.name, count, len(truth), scores, by_group)
+    return PortraitScore(name, count, len(truth), scores, by_group)
 
 
 def _all_labels(ensemble: FisherfaceEnsemble, truth: np.ndarray) -> tuple[str, ...]:
