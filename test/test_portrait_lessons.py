@@ -117,7 +117,8 @@ def test_the_command_learns_portraits_and_its_card_says_who_was_asked(tmp_path, 
     model = tmp_path / "model"
     words = ["train", "fisherfaces", "--data", data, "--output", model, "--members", 2,
              "--descriptor", "hog", "--components", 30, "--portraits", archive,
-             "--learn-portraits", "--portrait-copies", COPIES, "--portrait-groups", groups]  # fmt: skip
+             "--learn-portraits", "--portrait-copies", COPIES,
+             "--portrait-groups", groups]  # fmt: skip
     assert main([str(word) for word in words]) == 0
     card = (model / "README.md").read_text()
     assert "each on one\nhalf of the people" in card and f"{COPIES} crops of each" in card
