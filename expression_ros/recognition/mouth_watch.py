@@ -7,6 +7,7 @@ eyes as much as the mouth, so the eyes are the measure.
 from __future__ import annotations
 
 from collections import deque
+from statistics import median
 
 import cv2
 import numpy as np
@@ -71,7 +72,7 @@ class MouthWatch:
             rows, columns = (_pixels(one, size) for one in part)
             last = self._before[rows, columns]
             there = now[_shifted(rows, down, size), _shifted(columns, right, size)]
-            moved.append(float(np.abs(there[: len(last), : last.shape[1]] - last).mean()))
+            moved.append(cv2.norm(there, last, cv2.NORM_L1) / last.size)
         return moved[0], moved[1]
 
     def _moves(self) -> bool:
@@ -79,15 +80,15 @@ class MouthWatch:
             return False
         if self._movements[-1][0] - self._movements[0][0] < _WINDOW_S / 2:
             return False
-        _, mouth, eyes = np.median(np.array(self._movements), axis=0)
+        _, mouth, eyes = (median(values) for values in zip(*self._movements, strict=True))
         return mouth >= _SPEAKS and mouth >= _MORE_THAN_EYES * eyes
 
 
 def _even_light(face: np.ndarray) -> np.ndarray:
     """Return the face as float32, smoothed, with mean 0 and deviation 1 in its upper part."""
     values = cv2.GaussianBlur(face, (0, 0), len(face) / 48).astype(np.float32)
-    upper = values[: round(0.62 * len(face))]
-    return (values - upper.mean()) / max(float(upper.std()), 1.0)
+    mean, spread = cv2.meanStdDev(values[: round(0.62 * len(face))])
+    return (values - mean.item()) / max(spread.item(), 1.0)
 
 
 def _pixels(part: tuple[float, float], size: int) -> slice:

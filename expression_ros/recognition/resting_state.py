@@ -18,7 +18,9 @@ import numpy as np
 from expression_ros.vocabulary import NEUTRAL
 
 _LEAD = 4.0  # nats by which neutral shall lead each other label at rest
-_MOST = 2.0  # nats by which that shifts a label: what is clear stays what it is
+# Nats by which that raises a label that is far off at rest, and lowers one that is near: what is
+# clear stays what it is.
+_MOST_UP, _MOST_DOWN = 2.0, 1.0
 _CLEAR = 0.7  # another label with this score is an expression and no rest
 _STEADY = 1.0  # nats by which steady scores leave their mean of the last moments
 _MOMENT_S, _MEMORY_S = 0.3, 3.0  # time constants of that mean, and of what is learnt
@@ -79,7 +81,7 @@ class RestingState:
         if self._rest is None or not self._known():
             return np.zeros(len(self._labels))
         neutral = self._labels.index(NEUTRAL)
-        shift = np.clip(self._rest[neutral] - self._rest - _LEAD, -_MOST, _MOST)
+        shift = np.clip(self._rest[neutral] - self._rest - _LEAD, -_MOST_DOWN, _MOST_UP)
         shift[neutral] = 0.0
         return self._known() * shift
 
