@@ -25,7 +25,7 @@ _CLEAR = 0.7  # another label with this score is an expression and no rest
 _STEADY = 1.0  # nats by which steady scores leave their mean of the last moments
 _MOMENT_S, _MEMORY_S = 0.3, 3.0  # time constants of that mean, and of what is learnt
 _FIRST_S, _LEARNT_S = 1.0, 3.0  # at rest from when on it counts a little, and all
-_LONGEST_S = 0.2  # that one frame stands for
+_LONGEST_S = 0.5  # that one frame stands for
 _LEADING = 3  # labels whose scores must be steady; those of the others are noise
 _LEAST = 1e-7  # taken for a score of 0
 

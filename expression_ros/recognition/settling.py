@@ -18,7 +18,6 @@ from expression_ros.vocabulary import NEUTRAL, UNKNOWN
 # Evidence counts in seconds of the strongest there is: odds of 20 to 1 or more.
 _STRONGEST = 3.0
 _ONE_FRAME = 0.8  # of what a change takes: two frames at least, however long apart
-_KEPT = 2.0  # times what a change takes: older evidence than that is forgotten
 _NEVER = 1e-6  # taken for a score of 0
 
 
@@ -31,7 +30,7 @@ class LabelSettler:
         margin: by how much another label's score must exceed the present one's to take over.
         min_confidence: a label is said from this score on.
         talking_time: for how many seconds it has to last while the person speaks, for any label
-            but neutral: what speech does to a mouth is over sooner.
+            but neutral: what speech does to a mouth is over sooner. Doubt takes longer by as much.
         doubt_time: seconds of the strongest doubt after which a label whose score is too low is
             given up for ``unknown``; of fainter doubt the more.
     """
@@ -97,7 +96,7 @@ class LabelSettler:
 
     def _gather(self, scores: Mapping[str, float], leader: str, seconds: float) -> None:
         """Add what a frame that stands for so many seconds says against the label that is said."""
-        most = _KEPT * max(self.time_constant, self.talking_time, self.doubt_time)
+        most = self.time_constant + self.talking_time + self.doubt_time  # no change takes longer
         for rival in (*self.scores, UNKNOWN):
             if rival == self._said:
                 continue
@@ -130,7 +129,8 @@ class LabelSettler:
         if self.time_constant <= 0:
             return 0.0
         if rival == UNKNOWN:
-            return max(self.doubt_time, self.time_constant)
+            doubt = max(self.doubt_time, self.time_constant)
+            return doubt + self.talking_time if speaking else doubt
         if speaking and rival != NEUTRAL:
             return max(self.talking_time, self.time_constant)
         return 0.0 if self._said == UNKNOWN else self.time_constant
