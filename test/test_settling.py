@@ -213,6 +213,20 @@ def test_who_speaks_must_smile_for_a_second_and_may_cease_at_once(rate):
     assert seconds_until("neutral", rest, rate, speaking=True, before="sadness") <= 0.4
 
 
+@pytest.mark.parametrize("rate", [10, 30])
+def test_a_mouth_that_is_coming_to_rest_is_waited_for(rate):
+    """A third of a second into the smile the mouth is still: little later than half a second."""
+    settler = settler_of()
+    for k in range(2 * rate):
+        settler.update(scores_of("neutral", 0.95), k / rate)
+    smile = scores_of("happiness", 0.95)
+    said = [settler.update(smile, 2 + k / rate, moving=k < rate / 3)[0] for k in range(2 * rate)]
+    assert 1 / 3 < said.index("happiness") / rate <= 0.6
+    away = scores_of("neutral", 0.95)
+    back = [settler.update(away, 4 + k / rate, moving=True)[0] for k in range(rate)]
+    assert back.index("neutral") / rate <= 0.4  # a face at rest needs no waiting for
+
+
 def test_what_speech_does_to_a_mouth_changes_nothing():
     syllables = [scores_of("surprise" if k % 15 < 6 else "neutral", 0.9) for k in range(300)]
     settler = settler_of()

@@ -14,9 +14,10 @@ import numpy as np
 
 _WINDOW_S = 1.0
 _FEWEST = 5  # movements in the window
-_SPEAKS = 0.08  # median movement of the mouth, in standard deviations of the upper face's grey
-_MORE_THAN_EYES = 1.1  # times the median movement of the eyes
+_SPEAKS = 0.08  # movement of the mouth, of speech the median, in standard deviations of the upper face's grey
+_MORE_THAN_EYES = 1.1  # times the movement of the eyes
 _HOLD_S = 0.7  # between two words the mouth rests
+_MOMENT_S = 0.25  # for so long a movement is one of right now
 # Of a face's height and width: where the eyes and the mouth are.
 _EYES = (0.12, 0.58), (0.16, 0.84)
 _MOUTH = (0.65, 0.94), (0.25, 0.75)
@@ -55,6 +56,12 @@ class MouthWatch:
         """Return whether the person speaks, or did until just before."""
         return self._spoke_at is not None and 0 <= stamp - self._spoke_at <= _HOLD_S
 
+    def is_moving(self, stamp: float) -> bool:
+        """Return whether the mouth moves right now, in speech or into an expression."""
+        if not self._movements or not 0 <= stamp - self._movements[-1][0] <= _MOMENT_S:
+            return False
+        return _stands_out(*self._movements[-1][1:])
+
     def _movement(self, now: np.ndarray) -> tuple[float, float]:
         """Return how much mouth and eyes differ from the last picture, the head's shift undone."""
         assert self._before is not None
@@ -81,7 +88,11 @@ class MouthWatch:
         if self._movements[-1][0] - self._movements[0][0] < _WINDOW_S / 2:
             return False
         _, mouth, eyes = (median(values) for values in zip(*self._movements, strict=True))
-        return mouth >= _SPEAKS and mouth >= _MORE_THAN_EYES * eyes
+        return _stands_out(mouth, eyes)
+
+
+def _stands_out(mouth: float, eyes: float) -> bool:
+    return mouth >= _SPEAKS and mouth >= _MORE_THAN_EYES * eyes
 
 
 def _even_light(face: np.ndarray) -> np.ndarray:

@@ -394,7 +394,8 @@ class ExpressionRecognizer:
         scores = prediction.scores
         if self.settings.resting_state and self._knows_nobody():
             scores = memory.rest.read(scores, stamp, speaking)
-        label, score = settler.update(scores, stamp, speaking)
+        moving = memory.mouth.is_moving(stamp)
+        label, score = settler.update(scores, stamp, speaking, moving)
         return FaceReading(
             track.id, track.box, label, score, dict(settler.scores), prediction.votes
         )

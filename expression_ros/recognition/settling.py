@@ -18,6 +18,7 @@ from expression_ros.vocabulary import NEUTRAL, UNKNOWN
 # Evidence counts in seconds of the strongest there is: odds of 20 to 1 or more.
 _STRONGEST = 3.0
 _ONE_FRAME = 0.8  # of what a change takes: two frames at least, however long apart
+_MOVING = 0.25  # of a frame's evidence counts while the mouth moves: what it becomes, counts
 _NEVER = 1e-6  # taken for a score of 0
 
 
@@ -54,7 +55,11 @@ class LabelSettler:
         self._stamp: float | None = None
 
     def update(
-        self, scores: Mapping[str, float], stamp: float, speaking: bool = False
+        self,
+        scores: Mapping[str, float],
+        stamp: float,
+        speaking: bool = False,
+        moving: bool = False,
     ) -> tuple[str, float]:
         """Take one frame's scores (label to share, adding to 1) at ``stamp`` seconds.
 
@@ -62,6 +67,8 @@ class LabelSettler:
             scores: of this frame.
             stamp: when it was taken; going back in time starts anew.
             speaking: whether the person speaks.
+            moving: whether the mouth moves right now: then what the frame shows counts less, unless
+                it is neutral.
 
         Returns:
             The settled label (or ``unknown``) and its smoothed score (or that of the leading one).
@@ -79,7 +86,8 @@ class LabelSettler:
         if anew:
             self._say(leader if self.scores[leader] >= self.min_confidence else UNKNOWN)
         else:
-            self._gather(scores, leader, min(passed, _ONE_FRAME * self.time_constant))
+            seconds = min(passed, _ONE_FRAME * self.time_constant)
+            self._gather(scores, leader, _MOVING * seconds if moving and leader != NEUTRAL else seconds)
             self._decide(leader, speaking)
         return self._said, self.scores[leader if self._said == UNKNOWN else self._said]
 
