@@ -139,7 +139,8 @@ def test_a_smile_moves_the_mouth_while_it_comes_up_and_not_while_it_is_held(face
     for k in range(40):
         picture = face.copy()
         share = np.clip((k - 20) / 6, 0, 1)
-        cv2.ellipse(picture, (24, 38), (round(5 + 7 * share), round(1 + 5 * share)), 0, 0, 360, 230, -1)
+        size = round(5 + 7 * share), round(1 + 5 * share)
+        cv2.ellipse(picture, (24, 38), size, 0, 0, 360, 230, -1)
         watch.see(picture, k / RATE)
         moved.append(watch.is_moving(k / RATE))
     assert any(moved[21:27]) and not any(moved[:20]) and not any(moved[28:])

@@ -1,4 +1,5 @@
 import math
+from itertools import count
 
 import numpy as np
 import pytest
@@ -247,8 +248,9 @@ def test_who_speaks_is_doubted_later():
     def first_doubt(speaking):
         settler = settler_of()
         settler.update(scores_of("neutral", 0.9), 0.0)
-        return next(k for k in range(1, 999)
-                    if settler.update(scores_of("neutral", 0.3), k / 30, speaking)[0] == "unknown")  # fmt: skip
+        doubtful = scores_of("neutral", 0.3)
+        said = (settler.update(doubtful, k / 30, speaking)[0] for k in count(1))
+        return next(k for k, label in enumerate(said) if label == "unknown")
 
     assert first_doubt(True) > 1.5 * first_doubt(False)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures what is said in streams: how often labels change, and how soon they are right.
 
-    python tools/measure_streams.py --portraits london.zip [--people 34] [--clip FILE ...]
+    python tools/measure_streams.py --portraits london.zip [--people 17] [--clip FILE ...]
                                     [--set smoothing:=0.1 ...]
 
 Streams are made of portraits (made_streams.py: rest, a smile, half a smile, talking), where it is
@@ -152,9 +152,9 @@ def made(data: Path, count: int, make: Make) -> Iterator[Figures]:
     for seed, (_, person) in enumerate(people(data, count)):
         for kind, row in rows.items():
             moments = script(kind, RATE, np.random.default_rng(seed))
-            frames = ((frame, k / RATE) for k, frame in enumerate(person.frames(moments, RATE, seed)))
+            pictures = enumerate(person.frames(moments, RATE, seed))
             reader = make()
-            said = read(frames, reader)
+            said = read(((picture, k / RATE) for k, picture in pictures), reader)
             row.add(said)
             _judge(row, [m.state for m in moments], said, reader.settings.min_confidence)
     yield from rows.values()
@@ -185,7 +185,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--portraits", type=Path, help="zip or folder with neutral and happiness")
-    parser.add_argument("--people", type=int, default=34, help="of these portraits (default: 34)")
+    parser.add_argument("--people", type=int, default=17, help="of these portraits (default: 17)")
     parser.add_argument("--clip", nargs="+", default=[], help="videos and bags")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME:=VALUE",
                         help="parameters of the recognizer")  # fmt: skip

@@ -3,9 +3,9 @@
 
     python tools/measure_thresholds.py --data fer2013.npz --votes ferplus_votes.npz
 
-Both are chosen as the training command chooses min_confidence: the least score from which on nine of
-ten answers on the faces that the network did not see are right by what most people see; once for all
-answers, once for those of each label (a label that never gets there keeps silent). They are
+Both are chosen as the training command chooses min_confidence: the least score from which on nine
+of ten answers on the faces that the network did not see are right by what most people see; once for
+all answers, once for those of each label (a label that never gets there keeps silent). They are
 compared on FER2013's public test: of all faces how many get an answer, and how many of the answers
 are right. Scores that are as often right as they say leave nothing to gain: to answer whatever is
 likelier right first is the best order, whatever its label.

@@ -14,7 +14,8 @@ import numpy as np
 
 _WINDOW_S = 1.0
 _FEWEST = 5  # movements in the window
-_SPEAKS = 0.08  # movement of the mouth, of speech the median, in standard deviations of the upper face's grey
+# Of the mouth, of speech the median, in standard deviations of the upper face's grey.
+_SPEAKS = 0.08
 _MORE_THAN_EYES = 1.1  # times the movement of the eyes
 _HOLD_S = 0.7  # between two words the mouth rests
 _MOMENT_S = 0.25  # for so long a movement is one of right now

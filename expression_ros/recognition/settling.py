@@ -87,7 +87,9 @@ class LabelSettler:
             self._say(leader if self.scores[leader] >= self.min_confidence else UNKNOWN)
         else:
             seconds = min(passed, _ONE_FRAME * self.time_constant)
-            self._gather(scores, leader, _MOVING * seconds if moving and leader != NEUTRAL else seconds)
+            if moving and leader != NEUTRAL:
+                seconds *= _MOVING
+            self._gather(scores, leader, seconds)
             self._decide(leader, speaking)
         return self._said, self.scores[leader if self._said == UNKNOWN else self._said]
 
