@@ -19,7 +19,10 @@ from expression_ros.recognition.pipeline import ExpressionRecognizer, Recognitio
 _MIRROR: dict[str, Any] = {spec.name: spec.default for spec in MIRROR_PARAMETERS}
 _RECOGNIZER: dict[str, Any] = {spec.name: spec.default for spec in RECOGNIZER_PARAMETERS}
 _TIMES = ("min_hold", "neutral_after", "cooldown", "attack", "release", "full_score")
-_SETTINGS = ("redetect_interval", "smoothing", "switch_margin", "min_confidence")
+_SETTINGS = (
+    "redetect_interval", "smoothing", "switch_margin", "min_confidence", "talking_time",
+    "doubt_time", "resting_state",
+)  # fmt: skip
 
 
 def recognizer_as_node(classifier: Classifier) -> ExpressionRecognizer:

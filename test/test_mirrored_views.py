@@ -87,7 +87,8 @@ class Sided:
         face = grey[y : y + h, x : x + w]
         left = float(face[:, : w // 2].mean() > face[:, w - w // 2 :].mean())
         self.asked.append(left)
-        return Prediction(self.labels[int(left)], 1.0, {"anger": 1 - left, "happiness": left})
+        scores = {"anger": 1 - left, "happiness": left}
+        return Prediction(self.labels[int(left)], 1.0, scores, scores)
 
 
 def test_a_stream_reads_a_face_and_its_mirror_image_in_turns(astronaut):
@@ -95,8 +96,18 @@ def test_a_stream_reads_a_face_and_its_mirror_image_in_turns(astronaut):
     grey[:, : grey.shape[1] // 2] //= 2
     classifier = Sided()
     recognizer = ExpressionRecognizer(FaceDetector(), classifier)
+    said = []
     for k in range(12):
-        recognizer.read(np.roll(grey, 8 * (k % 2), axis=1), k * 0.1)
+        said.append(recognizer.read(np.roll(grey, 8 * (k % 2), axis=1), k * 0.1).faces[0].votes)
     turns = np.array(classifier.asked)
     assert len(turns) >= 8
     assert (turns[1:] != turns[:-1]).all()
+    # Each reading is taken together with the one before.
+    assert said[0] != said[1] == said[2] == {"anger": 0.5, "happiness": 0.5}
+
+
+def test_a_look_of_long_ago_is_not_taken_together_with_one_of_now(astronaut):
+    grey = np.ascontiguousarray(astronaut.mean(axis=2).astype(np.uint8))
+    recognizer = ExpressionRecognizer(FaceDetector(), Sided())
+    said = [recognizer.read(np.roll(grey, 8 * k, axis=1), k * 0.5).faces[0].votes for k in range(4)]
+    assert all(set(votes.values()) == {0.0, 1.0} for votes in said)

@@ -217,3 +217,91 @@ def test_every_setting_is_taken_over_while_frames_are_read():
     assert primary(0.7).box == SMALL  # for half a second
     settings.primary, settings.primary_id = "id", newcomer.id
     assert primary(0.8).box == LARGE
+
+
+# Over time
+
+
+class Sitter(Stream):
+    """Somebody at SMALL, in light that flickers, who holds still but may move the mouth."""
+
+    speaks = False
+
+    def read(self, stamp):
+        grey = np.random.default_rng(1).integers(90, 120, (240, 320)).astype(np.uint8)
+        face = grey[SMALL.y : SMALL.y + SMALL.h, SMALL.x : SMALL.x + SMALL.w]
+        face[15:30, 10:50] = 30  # the eyes
+        face[42:56, 10:50] = self._rng.integers(0, 255, (14, 40)) if self.speaks else 60
+        self._light = 20 - self._light
+        return self.recognizer.read(grey + np.uint8(self._light), stamp)
+
+    _light = 0
+
+
+def sitter(*args, **settings):
+    return Sitter(stream(*args, **settings).recognizer)
+
+
+def labels_over(frames, seconds, start=0.0, rate=30):
+    """Return what is said of the primary face in each of the frames that follow."""
+    readings = [frames.read(start + k / rate).primary for k in range(round(seconds * rate))]
+    return [reading.label for reading in readings if reading]
+
+
+def test_a_face_is_read_relative_to_its_rest_and_a_new_one_as_it_is():
+    classifier, detector = ScriptedClassifier(0.4), ScriptedDetector(SMALL)
+    frames = sitter(detector, classifier)  # a face that looks a little happy
+    assert labels_over(frames, 0.5) == ["happiness"] * 15
+    assert labels_over(frames, 4.0, 0.5)[-1] == "neutral"
+    detector.see()
+    labels_over(frames, 2.0, 4.5)
+    detector.see(SMALL)
+    assert labels_over(frames, 0.5, 6.5)[0] == "happiness"  # somebody else
+    still = frames.recognizer.read_still(np.zeros((240, 320), np.uint8)).faces[0]
+    assert (still.label, still.score) == ("happiness", 0.6)
+
+
+@pytest.mark.parametrize("why", ["switched off", "the model is the person's own"])
+def test_the_rest_is_not_taken_into_account_where(why):
+    classifier = ScriptedClassifier(0.4)
+    frames = sitter(ScriptedDetector(SMALL), classifier, resting_state=why != "switched off")
+    if why != "switched off":
+        classifier.person = "ada"
+    assert set(labels_over(frames, 5.0)) == {"happiness"}
+
+
+@pytest.mark.parametrize("doubt_time", [0.5, 2.0])
+def test_doubt_lasts_as_long_as_it_is_set_to(doubt_time):
+    classifier = ScriptedClassifier(1.0)
+    frames = sitter(ScriptedDetector(SMALL), classifier, min_confidence=0.99,
+                    resting_state=False)  # fmt: skip
+    frames.recognizer.settings.doubt_time = doubt_time
+    labels_over(frames, 1.0)
+    classifier.neutral = 0.7  # the strongest doubt that there is
+    said = labels_over(frames, 4.0, 1.0)
+    assert said.index("unknown") == pytest.approx(30 * doubt_time, abs=9)
+
+
+def smile_after_talking(**settings):
+    """Return after how many frames the smile is said that ends somebody's talking."""
+    classifier = ScriptedClassifier(1.0)
+    frames = sitter(ScriptedDetector(SMALL), classifier, **settings)
+    frames.speaks = True
+    labels_over(frames, 2.0)
+    frames.speaks, classifier.neutral = False, 0.0
+    return labels_over(frames, 5.0, 2.0).index("happiness")
+
+
+def test_who_talks_must_smile_for_longer():
+    assert smile_after_talking(talking_time=0.0) < 15
+    assert 24 < smile_after_talking(talking_time=1.0) < 42
+
+
+def test_a_syllable_is_no_expression_even_before_it_is_known_that_somebody_talks():
+    classifier = ScriptedClassifier(1.0)
+    frames = sitter(ScriptedDetector(SMALL), classifier)
+    labels_over(frames, 1.0)
+    frames.speaks, classifier.neutral = True, 0.0
+    assert set(labels_over(frames, 0.4, 1.0)) == {"neutral"}
+    frames.speaks = False
+    assert "happiness" in labels_over(frames, 2.0, 1.4)

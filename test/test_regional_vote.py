@@ -134,6 +134,20 @@ def test_a_smile_that_comes_up_does_not_speak(face):
     assert not any(watched(pictures))
 
 
+def test_a_smile_moves_the_mouth_while_it_comes_up_and_not_while_it_is_held(face):
+    watch, moved = MouthWatch(), []
+    for k in range(40):
+        picture = face.copy()
+        share = np.clip((k - 20) / 6, 0, 1)
+        size = round(5 + 7 * share), round(1 + 5 * share)
+        cv2.ellipse(picture, (24, 38), size, 0, 0, 360, 230, -1)
+        watch.see(picture, k / RATE)
+        moved.append(watch.is_moving(k / RATE))
+    assert any(moved[21:27]) and not any(moved[:20]) and not any(moved[28:])
+    watch.see(face, 40 / RATE)
+    assert watch.is_moving(40 / RATE) and not watch.is_moving(41 / RATE + 0.3)
+
+
 def test_a_head_that_shakes_does_not_speak(face):
     shifts = [round(2 * np.sin(k * 1.7)) for k in range(60)]
     assert not any(watched([np.roll(face, (s, -s), (0, 1)) for s in shifts]))

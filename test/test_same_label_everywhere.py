@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import cv2
 import pytest
@@ -15,8 +16,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from expression_ros.cli import main
+from expression_ros.node_defaults import recognizer_as_node
 from expression_ros.nodes.image_messages import to_image_message
-from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.nodes.recognizer import _RUN_TIME_SETTINGS, Recognizer
+from expression_ros.recognition.models import load_classifier
+from expression_ros.recognition.pipeline import RecognitionSettings
+from expression_ros.recordings.analysis import PARAMETERS, make_recognizer
 
 FRAMES = {"single_face.mp4": (5, 50), "WolfgangLanger_Pexels.mp4": (60, 200, 300)}
 
@@ -95,3 +100,35 @@ def test_predict_evaluate_and_the_node_agree(ros, pictures, tmp_path, capsys):
 def test_the_node_says_what_predict_says(ros, pictures, name, tmp_path, capsys):
     cv2.imwrite(str(tmp_path / f"{name}.png"), pictures[name])
     assert said_by_node(ros, pictures[name]) == said_by_predict(tmp_path, [name], capsys)[name]
+
+
+# In streams
+
+
+def settings_of(recognizer):
+    values = {field.name: getattr(recognizer.settings, field.name)
+              for field in fields(RecognitionSettings)}  # fmt: skip
+    return {name: value for name, value in values.items() if name != "background"}
+
+
+def test_a_stream_is_read_with_the_same_settings_everywhere():
+    """By the node, by analyze, and by the window and the page; each is a parameter of the node."""
+    defaults = settings_of(make_recognizer({}))
+    assert defaults == {name: PARAMETERS[name].default for name in _RUN_TIME_SETTINGS}
+    assert settings_of(recognizer_as_node(load_classifier("fisherfaces"))) == defaults
+
+
+def test_the_window_says_what_analyze_says_of_a_stream(clips):
+    readers = make_recognizer({}), recognizer_as_node(load_classifier("fisherfaces"))
+    said = [[], []]
+    for labels, reader in zip(said, readers, strict=True):
+        capture = cv2.VideoCapture(str(clips / "single_face.mp4"))
+        while (frame := capture.read()[1]) is not None:
+            grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+            reading = reader.read(grey, len(labels) / 30)
+            labels.append(reading.primary.label if reading.primary else "")
+        reader.close()
+    assert said[0] == said[1]
+    assert [label for k, label in enumerate(said[0]) if label not in said[0][max(0, k - 1) : k]] == [
+        "neutral", "happiness",
+    ]  # fmt: skip

@@ -40,7 +40,8 @@ from expression_ros.recognition.pipeline import ExpressionRecognizer, Recognitio
 _LOG_PERIOD_S = 5.0
 _REPORT_S = 1.0
 _RUN_TIME_SETTINGS = (
-    "redetect_interval", "smoothing", "switch_margin", "min_confidence", "primary", "primary_id",
+    "redetect_interval", "smoothing", "switch_margin", "min_confidence", "talking_time",
+    "doubt_time", "resting_state", "primary", "primary_id",
 )  # fmt: skip
 
 

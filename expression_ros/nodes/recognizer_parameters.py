@@ -110,7 +110,8 @@ RECOGNIZER_PARAMETERS = (
     P(
         "smoothing",
         0.25,
-        "Time constant in seconds over which a face's scores are averaged; 0 for none.",
+        "Time constant in seconds over which a face's scores are averaged, and for how long the "
+        "strongest evidence for another label must last; 0 takes every frame as it is.",
         0.0,
         10.0,
     ),
@@ -124,9 +125,31 @@ RECOGNIZER_PARAMETERS = (
     P(
         "min_confidence",
         0.6,
-        "Below this score (probability, 0 to 1) a face's label is unknown.",
+        "From this score on (probability, 0 to 1) a face's label is said; what stays below is "
+        "unknown.",
         0.0,
         1.0,
+    ),
+    P(
+        "talking_time",
+        1.0,
+        "For how many seconds a label other than neutral must last while the person speaks.",
+        0.0,
+        10.0,
+    ),
+    P(
+        "doubt_time",
+        1.0,
+        "Seconds after which a label whose score has sunk to nothing becomes unknown; the nearer "
+        "the score is to min_confidence, the later.",
+        0.0,
+        60.0,
+    ),
+    P(
+        "resting_state",
+        True,
+        "Whether a face is read relative to its own resting state, which is learnt within three "
+        "seconds and forgotten with the face; not where person names one.",
     ),
     P("overlay_quality", 80, "JPEG quality of /face_emotion/image/compressed.", 1, 100),
     P(

@@ -2,8 +2,8 @@
 
 An expression mirrored is the same expression, but a classifier sees another picture. What it says
 of both, averaged, is right more often than what it says of one (test-time augmentation; Krizhevsky
-et al., 2012). A photo is read both ways; a face of a stream in turns, at no cost, because its
-scores are averaged over time anyway.
+et al., 2012). A photo is read both ways; a face of a stream in turns, each reading taken together
+with the one before, at no cost.
 """
 
 from __future__ import annotations

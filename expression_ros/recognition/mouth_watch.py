@@ -7,15 +7,18 @@ eyes as much as the mouth, so the eyes are the measure.
 from __future__ import annotations
 
 from collections import deque
+from statistics import median
 
 import cv2
 import numpy as np
 
 _WINDOW_S = 1.0
 _FEWEST = 5  # movements in the window
-_SPEAKS = 0.08  # median movement of the mouth, in standard deviations of the upper face's grey
-_MORE_THAN_EYES = 1.1  # times the median movement of the eyes
+# Of the mouth, of speech the median, in standard deviations of the upper face's grey.
+_SPEAKS = 0.08
+_MORE_THAN_EYES = 1.1  # times the movement of the eyes
 _HOLD_S = 0.7  # between two words the mouth rests
+_MOMENT_S = 0.25  # for so long a movement is one of right now
 # Of a face's height and width: where the eyes and the mouth are.
 _EYES = (0.12, 0.58), (0.16, 0.84)
 _MOUTH = (0.65, 0.94), (0.25, 0.75)
@@ -54,6 +57,12 @@ class MouthWatch:
         """Return whether the person speaks, or did until just before."""
         return self._spoke_at is not None and 0 <= stamp - self._spoke_at <= _HOLD_S
 
+    def is_moving(self, stamp: float) -> bool:
+        """Return whether the mouth moves right now, in speech or into an expression."""
+        if not self._movements or not 0 <= stamp - self._movements[-1][0] <= _MOMENT_S:
+            return False
+        return _stands_out(*self._movements[-1][1:])
+
     def _movement(self, now: np.ndarray) -> tuple[float, float]:
         """Return how much mouth and eyes differ from the last picture, the head's shift undone."""
         assert self._before is not None
@@ -71,7 +80,7 @@ class MouthWatch:
             rows, columns = (_pixels(one, size) for one in part)
             last = self._before[rows, columns]
             there = now[_shifted(rows, down, size), _shifted(columns, right, size)]
-            moved.append(float(np.abs(there[: len(last), : last.shape[1]] - last).mean()))
+            moved.append(cv2.norm(there, last, cv2.NORM_L1) / last.size)
         return moved[0], moved[1]
 
     def _moves(self) -> bool:
@@ -79,15 +88,19 @@ class MouthWatch:
             return False
         if self._movements[-1][0] - self._movements[0][0] < _WINDOW_S / 2:
             return False
-        _, mouth, eyes = np.median(np.array(self._movements), axis=0)
-        return mouth >= _SPEAKS and mouth >= _MORE_THAN_EYES * eyes
+        _, mouth, eyes = (median(values) for values in zip(*self._movements, strict=True))
+        return _stands_out(mouth, eyes)
+
+
+def _stands_out(mouth: float, eyes: float) -> bool:
+    return mouth >= _SPEAKS and mouth >= _MORE_THAN_EYES * eyes
 
 
 def _even_light(face: np.ndarray) -> np.ndarray:
     """Return the face as float32, smoothed, with mean 0 and deviation 1 in its upper part."""
     values = cv2.GaussianBlur(face, (0, 0), len(face) / 48).astype(np.float32)
-    upper = values[: round(0.62 * len(face))]
-    return (values - upper.mean()) / max(float(upper.std()), 1.0)
+    mean, spread = cv2.meanStdDev(values[: round(0.62 * len(face))])
+    return (values - mean.item()) / max(spread.item(), 1.0)
 
 
 def _pixels(part: tuple[float, float], size: int) -> slice:

@@ -16,11 +16,13 @@ from expression_ros.recognition.boxes import Box, covers, without_overlaps
 from expression_ros.recognition.cascades import CASCADE_ORDER
 from expression_ros.recognition.classifier import Classifier, Prediction
 from expression_ros.recognition.detection import LOST_LOOKS, Detection, FaceDetector
+from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
 from expression_ros.recognition.illumination import brightened
-from expression_ros.recognition.mirrored_views import mirrored, read_both_ways
+from expression_ros.recognition.mirrored_views import agreed, mirrored, read_both_ways
 from expression_ros.recognition.mouth_watch import MouthWatch
 from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
 from expression_ros.recognition.regional_vote import RegionalVote
+from expression_ros.recognition.resting_state import RestingState
 from expression_ros.recognition.settling import LabelSettler
 from expression_ros.recognition.stillness import BLINK_S, StillFace, StillScene
 from expression_ros.recognition.tracking import FaceTracker, Track
@@ -29,8 +31,10 @@ _LOOK_AROUND_S = 0.12  # between searches of the frame while nobody is in view
 _FRAME_S = 1 / 30  # taken to pass between two frames with one stamp
 _LEAST_S = 0.001  # passes from every frame to the next
 _LATEST_S = 1e12  # a stamp beyond it is no time in seconds; floats begin to lose milliseconds there
+_PAIR_S = 0.3  # between a face and its mirror image, read in turns, that are taken together
 _SIZE_S = 0.3  # between searches of a followed face over all sizes
 _FINE, _COARSE = False, True
+_WATCHED = FacePreparation()  # the face on which the mouth is watched
 
 
 @dataclass
@@ -41,7 +45,10 @@ class RecognitionSettings:
         redetect_interval: seconds between searches of the whole frame while a face is known.
         smoothing: time constant of the score smoothing in seconds; 0 for none.
         switch_margin: by how much another label must lead before it takes over.
-        min_confidence: below this score a face's label is ``unknown``.
+        min_confidence: from this score on a face's label is said.
+        talking_time: for how many seconds a label must last while the person speaks.
+        doubt_time: seconds of the strongest doubt after which a label becomes ``unknown``.
+        resting_state: whether a face is read relative to its own resting state.
         primary: which face is the primary one, one of PRIMARY_CHOICES.
         primary_id: of the face for the choice "id".
         background: search the whole frame for newcomers in a thread of its own, so that no frame
@@ -53,6 +60,9 @@ class RecognitionSettings:
     smoothing: float = 0.25
     switch_margin: float = 0.1
     min_confidence: float = 0.0
+    talking_time: float = 1.0
+    doubt_time: float = 1.0
+    resting_state: bool = True
     primary: str = LARGEST
     primary_id: int = 0
     background: bool = False
@@ -104,8 +114,10 @@ class _FaceMemory:
     prediction: Prediction | None = None
     read_at: float = 0.0  # stamp of the frame the prediction is of
     sized_at: float = -math.inf  # stamp of the last search over all sizes
+    view: Prediction | None = None  # the last reading, of the face or of its mirror image
     mirrored: bool = False  # whether it is the mirror image's turn to be read
     mouth: MouthWatch = field(default_factory=MouthWatch)
+    rest: RestingState = field(default_factory=RestingState)
 
     def is_due(self, stamp: float) -> bool:
         """Return whether the expression may be another than at the last reading."""
@@ -374,24 +386,37 @@ class ExpressionRecognizer:
             memory.still.remember(grey, track.detection.box, stamp)
         prediction = memory.prediction
         if prediction is None or (not still and memory.is_due(stamp)):
-            prediction = memory.prediction = self._ask(grey, track, memory, stamp)
-            memory.read_at = stamp
+            view = self._ask(grey, track, memory, stamp)
+            other = memory.view if stamp - memory.read_at < _PAIR_S else None
+            prediction = memory.prediction = agreed([view, other]) if other else view
+            memory.view, memory.read_at = view, stamp
         settler = memory.settler
         settler.time_constant = self.settings.smoothing
         settler.margin = self.settings.switch_margin
         settler.min_confidence = self.settings.min_confidence
-        label, score = settler.update(prediction.scores, stamp)
+        settler.talking_time = self.settings.talking_time
+        settler.doubt_time = self.settings.doubt_time
+        speaking = memory.mouth.is_speaking(stamp)
+        scores = prediction.scores
+        if self.settings.resting_state and self._knows_nobody():
+            scores = memory.rest.read(scores, stamp, speaking)
+        moving = memory.mouth.is_moving(stamp)
+        label, score = settler.update(scores, stamp, speaking, moving)
         return FaceReading(
             track.id, track.box, label, score, dict(settler.scores), prediction.votes
         )
 
     def _ask(self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float) -> Prediction:
+        memory.mouth.see(prepare_face(grey, track.box, _WATCHED), stamp)
+        turned, memory.mirrored = memory.mirrored, not memory.mirrored
+        seen = mirrored(grey, track.box) if turned else (grey, track.box)
         if isinstance(self.classifier, RegionalVote):
-            return self.classifier.read_watched(grey, track.box, memory.mouth, stamp)
-        memory.mirrored = not memory.mirrored
-        if memory.mirrored:
-            return self.classifier.read(grey, track.box)
-        return self.classifier.read(*mirrored(grey, track.box))
+            return self.classifier.read_watched(*seen, memory.mouth.is_speaking(stamp))
+        return self.classifier.read(*seen)
+
+    def _knows_nobody(self) -> bool:
+        """Return whether the classifier is adapted to nobody: whose is, knows the person's rest."""
+        return getattr(self.classifier, "person", None) is None
 
     def _primary_of(self, tracks: list[Track], shape: tuple[int, ...], stamp: float) -> int | None:
         self._selector.rule = self.settings.primary

@@ -24,7 +24,6 @@ from expression_ros.recognition.face_preparation import (
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import ModelError, ModelManifest
 from expression_ros.recognition.mouth_cover import MouthCover, read_mouth_cover
-from expression_ros.recognition.mouth_watch import MouthWatch
 from expression_ros.resources import models_path
 
 AUTO, FULL_FACE, UPPER_FACE = "auto", "full", "upper"
@@ -88,22 +87,17 @@ class RegionalVote:
         return self.predict(prepare_face(grey_frame, box, self.whole.face))
 
     def read_watched(
-        self, grey_frame: np.ndarray, box: Sequence[int], watch: MouthWatch, stamp: float
+        self, grey_frame: np.ndarray, box: Sequence[int], speaking: bool
     ) -> Prediction:
-        """Return the expression of a face that is watched over time.
+        """Return the expression of a face of which is known whether the person speaks.
 
         Args:
             grey_frame: (H, W) uint8, the frame.
             box: (x, y, w, h) of the face in px.
-            watch: of this face.
-            stamp: of the frame, in seconds.
+            speaking: as MouthWatch has it.
         """
         face = prepare_face(grey_frame, box, self.whole.face)
-        if self.region == AUTO:
-            watch.see(face, stamp)
-            if watch.is_speaking(stamp):
-                return self._upper(face)
-        return self.predict(face)
+        return self._upper(face) if speaking and self.region == AUTO else self.predict(face)
 
     def predict(self, face: np.ndarray) -> Prediction:
         """Return the expression of a prepared face, (S, S) uint8, of which nothing is known."""

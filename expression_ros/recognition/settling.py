@@ -1,55 +1,100 @@
-"""Scores of single frames become a label that does not flicker."""
+"""Scores of single frames become a label that does not flicker.
+
+Scores are averaged over time, and a label that is said stays until the evidence against it is
+enough: the logarithm of the likelihood ratio between a rival and the label that is said, summed
+over time and never below 0 (the cumulative sum test; Page, "Continuous inspection schemes",
+Biometrika, 1954). So a strong and steady change is taken up at once, a weak one later, and one that
+wavers not at all. ``unknown`` is a rival like the labels, whose score is always the least that is
+believed.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-from expression_ros.vocabulary import UNKNOWN
+from expression_ros.vocabulary import NEUTRAL, UNKNOWN
+
+# Evidence counts in seconds of the strongest there is: odds of 20 to 1 or more.
+_STRONGEST = 3.0
+_ONE_FRAME = 0.8  # of what a change takes: two frames at least, however long apart
+_MOVING = 0.25  # of a frame's evidence counts while the mouth moves: what it becomes, counts
+_NEVER = 1e-6  # taken for a score of 0
 
 
 class LabelSettler:
-    """Smooths one face's scores over time and changes its label with hysteresis.
+    """Smooths one face's scores over time and changes its label when the evidence is enough.
 
     Args:
-        time_constant: seconds after which an old score counts 1/e; 0 takes every frame as it is.
+        time_constant: seconds after which an old score counts 1/e, and for how long the strongest
+            evidence has to last; 0 takes every frame as it is, whatever the other times are.
         margin: by how much another label's score must exceed the present one's to take over.
-        min_confidence: below this score the label is ``unknown``.
+        min_confidence: a label is said from this score on.
+        talking_time: for how many seconds it has to last while the person speaks, for any label
+            but neutral: what speech does to a mouth is over sooner. Doubt takes longer by as much.
+        doubt_time: seconds of the strongest doubt after which a label whose score is too low is
+            given up for ``unknown``; of fainter doubt the more.
     """
 
     def __init__(
-        self, time_constant: float = 0.25, margin: float = 0.1, min_confidence: float = 0.0
+        self,
+        time_constant: float = 0.25,
+        margin: float = 0.1,
+        min_confidence: float = 0.0,
+        talking_time: float = 1.0,
+        doubt_time: float = 1.0,
     ):
         self.time_constant = time_constant
         self.margin = margin
         self.min_confidence = min_confidence
+        self.talking_time = talking_time
+        self.doubt_time = doubt_time
         self.scores: dict[str, float] = {}
-        self._winner = ""
+        self._said = UNKNOWN
+        self._against: dict[str, float] = {}  # evidence for each rival of what is said, in seconds
         self._stamp: float | None = None
 
-    def update(self, scores: Mapping[str, float], stamp: float) -> tuple[str, float]:
+    def update(
+        self,
+        scores: Mapping[str, float],
+        stamp: float,
+        speaking: bool = False,
+        moving: bool = False,
+    ) -> tuple[str, float]:
         """Take one frame's scores (label to share, adding to 1) at ``stamp`` seconds.
 
+        Args:
+            scores: of this frame.
+            stamp: when it was taken; going back in time starts anew.
+            speaking: whether the person speaks.
+            moving: whether the mouth moves right now: then what the frame shows counts less, unless
+                it is neutral.
+
         Returns:
-            The settled label (or ``unknown``) and the smoothed score of the leading label.
+            The settled label (or ``unknown``) and its smoothed score (or that of the leading one).
 
         Raises:
             ValueError: there are no scores, or one is not finite; it would stay in all later ones.
         """
         if not scores or not math.isfinite(sum(scores.values())):
             raise ValueError(f"scores must be finite numbers by label, not {dict(scores)}")
-        self._smooth(scores, stamp)
-        leader = max(self.scores, key=lambda label: self.scores[label])
-        present = self.scores.get(self._winner, -math.inf)
-        if self.scores[leader] > present + self.margin or not self._winner:
-            self._winner = leader
-        score = self.scores[self._winner]
-        return (self._winner if score >= self.min_confidence else UNKNOWN), score
-
-    def _smooth(self, scores: Mapping[str, float], stamp: float) -> None:
-        passed = None if self._stamp is None else stamp - self._stamp
+        passed = 0.0 if self._stamp is None else stamp - self._stamp
+        anew = self._stamp is None or passed < 0
         self._stamp = stamp
-        if passed is None or passed < 0 or self.time_constant <= 0:
+        self._smooth(scores, None if anew else passed)
+        leader = max(self.scores, key=lambda label: self.scores[label])
+        if anew:
+            self._say(leader if self.scores[leader] >= self.min_confidence else UNKNOWN)
+        else:
+            seconds = min(passed, _ONE_FRAME * self.time_constant)
+            if moving and leader != NEUTRAL:
+                seconds *= _MOVING
+            self._gather(scores, leader, seconds)
+            self._decide(leader, speaking)
+        return self._said, self.scores[leader if self._said == UNKNOWN else self._said]
+
+    def _smooth(self, scores: Mapping[str, float], passed: float | None) -> None:
+        if passed is None or self.time_constant <= 0:
             self.scores = dict(scores)
             return
         keep = math.exp(-passed / self.time_constant)
@@ -58,3 +103,56 @@ class LabelSettler:
             label: keep * self.scores.get(label, 0.0) + (1 - keep) * scores.get(label, 0.0)
             for label in labels
         }
+
+    def _gather(self, scores: Mapping[str, float], leader: str, seconds: float) -> None:
+        """Add what a frame that stands for so many seconds says against the label that is said."""
+        most = self.time_constant + self.talking_time + self.doubt_time  # no change takes longer
+        for rival in (*self.scores, UNKNOWN):
+            if rival == self._said:
+                continue
+            if self._said == UNKNOWN:
+                sure = rival == leader and self.scores[rival] >= self.min_confidence
+                ratio = _STRONGEST if sure else -_STRONGEST
+            elif rival == UNKNOWN:
+                ratio = _log_odds(self.min_confidence) - _log_odds(scores.get(self._said, 0.0))
+            else:
+                ratio = _log(scores.get(rival, 0.0)) - _log(scores.get(self._said, 0.0))
+            gain = min(max(ratio / _STRONGEST, -1.0), 1.0) * seconds
+            self._against[rival] = min(max(0.0, self._against.get(rival, 0.0) + gain), most)
+
+    def _decide(self, leader: str, speaking: bool) -> None:
+        present = self.scores.get(self._said, -math.inf)  # unknown: anything leads
+        if (
+            self.scores[leader] > present + self.margin
+            and self.scores[leader] >= self.min_confidence
+            and self._against.get(leader, 0.0) >= self._needed(leader, speaking)
+        ):
+            self._say(leader)
+        elif (
+            present < self.min_confidence
+            and self._against.get(UNKNOWN, 0.0) >= self._needed(UNKNOWN, speaking)
+        ):  # fmt: skip
+            self._say(UNKNOWN)
+
+    def _needed(self, rival: str, speaking: bool) -> float:
+        """Return how much evidence it takes to say a rival, in seconds."""
+        if self.time_constant <= 0:
+            return 0.0
+        if rival == UNKNOWN:
+            doubt = max(self.doubt_time, self.time_constant)
+            return doubt + self.talking_time if speaking else doubt
+        if speaking and rival != NEUTRAL:
+            return max(self.talking_time, self.time_constant)
+        return 0.0 if self._said == UNKNOWN else self.time_constant
+
+    def _say(self, label: str) -> None:
+        self._said = label
+        self._against.clear()
+
+
+def _log(score: float) -> float:
+    return math.log(max(score, _NEVER))
+
+
+def _log_odds(score: float) -> float:
+    return _log(score) - _log(1.0 - score)
