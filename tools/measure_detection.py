@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     detector = FaceDetector()
     searches: dict[str, Search] = {
         "photo": lambda grey: [
-            found.box for found in detector.search_every_cascade(brightened(grey))
+            found.box for found in detector.search_photo(brightened(grey))
         ],
         "stream": lambda grey: [found.box for found in detector.search_frame(brightened(grey))],
     }
@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
         searches["YuNet"] = yunet(args.yunet)
     faces = []
     for portrait in portraits(args.data, args.portraits):
-        found = detector.search_every_cascade(portrait)
+        found = detector.search_photo(portrait)
         if len(found) == 1:
             faces.append((portrait, found[0].box))
     print("| scene | " + " | ".join(f"{name}: found, width, false" for name in searches) + " |")

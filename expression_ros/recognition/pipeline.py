@@ -13,9 +13,9 @@ from itertools import cycle
 import numpy as np
 
 from expression_ros.recognition.boxes import Box, covers, without_overlaps
-from expression_ros.recognition.cascades import CASCADE_ORDER
 from expression_ros.recognition.classifier import Classifier, Prediction
-from expression_ros.recognition.detection import LOST_LOOKS, Detection, FaceDetector
+from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.illumination import brightened
 from expression_ros.recognition.mirrored_views import mirrored, read_both_ways
 from expression_ros.recognition.mouth_watch import MouthWatch
@@ -134,7 +134,7 @@ class ExpressionRecognizer:
 
     def __init__(
         self,
-        detector: FaceDetector,
+        detector: Detector,
         classifier: Classifier,
         settings: RecognitionSettings | None = None,
     ):
@@ -143,8 +143,8 @@ class ExpressionRecognizer:
         self.settings = settings or RecognitionSettings()
         # Whose turn it is among the cascades, in whole frames and where a face was lost: with one
         # turn for both, some frame rates would give every whole frame to the same cascade.
-        self._frame_turn = cycle(range(len(CASCADE_ORDER)))
-        self._lost_turn = cycle(range(len(LOST_LOOKS)))
+        self._frame_turn = cycle(range(detector.parts))
+        self._lost_turn = cycle(range(detector.lost_looks))
         self._searcher: ThreadPoolExecutor | None = None
         self._newcomers: Future[list[Detection]] | None = None
         self._tracker = FaceTracker()
@@ -258,7 +258,7 @@ class ExpressionRecognizer:
         _check_grey(grey)
         grey = brightened(grey)
         faces = []
-        for detection in self.detector.search_every_cascade(grey):
+        for detection in self.detector.search_photo(grey):
             prediction = read_both_ways(self.classifier, grey, detection.box)
             settler = LabelSettler(min_confidence=self.settings.min_confidence)
             label, score = settler.update(prediction.scores, 0.0)
@@ -280,7 +280,7 @@ class ExpressionRecognizer:
             if any(track.last_seen == self._last_stamp for track in known):
                 self._whole_frame_at = stamp
                 self._questions.clear()  # just lost: a face that is not near may have jumped
-                self._questions += [(index, _COARSE) for index in range(len(CASCADE_ORDER))]
+                self._questions += [(index, _COARSE) for index in range(self.detector.parts)]
             return self._search_for_anybody(grey, stamp)
         found += self._newcomers_in(grey, stamp, found)
         return [found[i] for i in without_overlaps([d.box for d in found])]
@@ -319,7 +319,7 @@ class ExpressionRecognizer:
         if self._due(stamp):
             self._whole_frame_at = stamp
             self._questions.clear()
-            self._questions += [(index, _FINE) for index in range(len(CASCADE_ORDER))]
+            self._questions += [(index, _FINE) for index in range(self.detector.parts)]
         if self._questions:
             cascade, coarse = self._questions.popleft()
         elif 0 <= stamp - self._looked_at < _LOOK_AROUND_S or self._scene.is_unchanged(grey):
