@@ -71,7 +71,8 @@ def test_boxes_are_in_pixels_of_the_frame(spot):
     assert overlap(found.box, true) > 0.85  # in a frame reduced to fewer than 200 rows
     (found,) = detector.search_photo(grey)
     assert overlap(found.box, true) > 0.92
-    for moved in (Box(true.x + 10, true.y - 8, true.w, true.h), Box(*true[:2], 60, 60)):
+    for x, y, share in ((10, -8, 1.0), (0, 0, 0.75)):
+        moved = Box(true.x + x, true.y + y, round(share * true.w), round(share * true.h))
         near = detector.search_near(grey, Detection(moved, 0))
         assert near and overlap(near.box, true) > 0.92
 

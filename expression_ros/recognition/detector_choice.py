@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from expression_ros.recognition import network_trial
 from expression_ros.recognition.centerface import CenterFace
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.detector_weights import DetectorWeights, WeightsError, read_weights
 from expression_ros.recognition.network_detection import FaceNetwork, NetworkDetector
-from expression_ros.recognition.network_trial import network_crash, yunet_crash
 from expression_ros.recognition.yunet import YuNet
 
 CASCADES, YUNET, CENTERFACE = "cascades", "yunet", "centerface"
@@ -91,8 +91,8 @@ def _check_trial(name: str, weights: DetectorWeights) -> None:
     if weights.known:
         return
     if name == YUNET:
-        crash = yunet_crash(weights.path, weights.sha256)
+        crash = network_trial.yunet_crash(weights.path, weights.sha256)
     else:
-        crash = network_crash(weights.path, (1, 3, 64, 64))
+        crash = network_trial.network_crash(weights.path, (1, 3, 64, 64))
     if crash:
         raise WeightsError(f"{weights.path}: OpenCV {crash} on it; {_GET[name]}")
