@@ -10,8 +10,6 @@ from expression_ros.recognition.boxes import Box, overlap
 from expression_ros.recognition.detection import Detection
 from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.network_detection import (
-    BOX_CENTRE,
-    BOX_WIDTH,
     NetworkDetector,
     NetworkFace,
 )
@@ -21,6 +19,7 @@ class Spots:
     """Takes each bright spot for a face whose landmarks lie in it; counts what it is shown."""
 
     sure, nearby = 0.7, 0.5
+    box_width, box_centre = 1.9, 0.3
 
     def __init__(self):
         self.shown = []
@@ -59,8 +58,8 @@ def frame_with(*spots, shape=(480, 640)):
 
 def box_of(x, y, side):
     """Return the box of a face whose eyes and mouth are the corners of a square spot."""
-    width = BOX_WIDTH * np.hypot(side, side)
-    left, top = x + side / 2 - width / 2, y + BOX_CENTRE * side - width / 2
+    width = Spots.box_width * np.hypot(side, side)
+    left, top = x + side / 2 - width / 2, y + Spots.box_centre * side - width / 2
     return Box(round(left), round(top), round(width), round(width))
 
 

@@ -31,6 +31,7 @@ class CenterFace:
 
     sure = 0.5
     nearby = 0.35
+    box_width, box_centre = 1.77, 0.26  # found as YuNet's
 
     def __init__(self, weights: DetectorWeights):
         if problem := missing_part("dnn.readNetFromONNX"):

@@ -69,9 +69,10 @@ class DetectorChoice:
                     "cascades are OpenCV's own"
                 )
             return FaceDetector(selection, min_face)
-        return NetworkDetector(self._network(), selection, min_face)
+        return NetworkDetector(self.network(), selection, min_face)
 
-    def _network(self) -> FaceNetwork:
+    def network(self) -> FaceNetwork:
+        """Return the network of yunet or centerface by itself; raises as make."""
         known = YUNET_WEIGHTS if self.name == YUNET else CENTERFACE_WEIGHTS
         weights = read_weights(self._file(), known, _GET[self.name], self.sha256)
         _check_trial(self.name, weights)

@@ -20,19 +20,12 @@ from expression_ros.recognition.boxes import Box, covers, to_frame, without_over
 from expression_ros.recognition.detection import Detection, check_settings, held
 from expression_ros.recognition.shrinking import scaled
 
-# The cascades' box, told from the landmarks of an upright face: so many times as wide as the
-# diagonal of two lengths, from eye to eye and from the eyes to the mouth (the longer one holds
-# where a head turns, both hold where it tilts), its centre at this share of the way from the eyes
-# to the mouth. Least squares and median over the 204 portraits of the Face Research Lab London Set
-# (DeBruine and Jones, 2017), neutral and smiling, against the boxes on which the cascades agree:
-# python tools/measure_detector_boxes.py
-BOX_WIDTH, BOX_CENTRE = 1.86, 0.27
-
 _FINE_PX = 24  # width that the smallest face of interest has in the reduced frame, as a cascade's
 _COARSE_PX = 16  # the same for a look that has to be quick
 _WIDEST = 6.0  # of a strip the reduced frame has at most the area of one so many times as wide
 _NEAR_PX = 96  # side of the picture in which a face that is followed is looked for
-_NEAR, _LOST = 0.5, 1.0  # of its width, added on each side
+_LEAST_SHARE = 0.85  # of the smallest width of interest: boxes of small faces are rough
+NEAR, _LOST = 0.5, 1.0  # of its width, added on each side
 # Turned views of a face, in degrees: between two of them, the least that is worth turning, and the
 # most, beyond which these networks see no face. How sure they are of a view in which they see none.
 _STEP, _NEARLY_UPRIGHT, _MOST_TURNED, _FAINT = 30, 15, 60, 0.02
@@ -60,10 +53,15 @@ class FaceNetwork(Protocol):
     Attributes:
         sure: how sure it must be of a face anywhere in a frame.
         nearby: how sure of one where a face just was.
+        box_width: of a cascade's box, in the diagonal of two lengths, from eye to eye and from the
+            eyes to the mouth: the longer one holds where a head turns, both where it tilts.
+        box_centre: where its centre is, as a share of the way from the eyes to the mouth.
     """
 
     sure: float
     nearby: float
+    box_width: float
+    box_centre: float
 
     def faces(self, grey: np.ndarray, least: float) -> list[NetworkFace]:
         """Return the faces in an (H, W) uint8 picture, at least so sure, overlaps removed."""
@@ -149,7 +147,7 @@ class NetworkDetector:
         found = [
             face
             for face in self._look(small, back, grey.shape, self._network.sure)
-            if face.box.w >= self.min_face * grey.shape[0]
+            if face.box.w >= _LEAST_SHARE * self.min_face * grey.shape[0]
             and all(covers(face.box, box) < 0.5 for box in known)
         ]
         if self.selection == "single" and len(found) != 1:
@@ -163,12 +161,12 @@ class NetworkDetector:
 
     def search_near(self, grey: np.ndarray, known: Detection) -> Detection | None:
         """Return where a face is that was just there, at any size; None if it is not near."""
-        return held(self._search_around(grey, known, _NEAR, self._network.nearby), known)
+        return held(self._search_around(grey, known, NEAR, self._network.nearby), known)
 
     def search_size(self, grey: np.ndarray, known: Detection) -> Detection | None:
         """Return the same, from a look at the face turned upright by how it is tilted now."""
         upright = replace(known, turn=self._turn_of(grey, known))
-        return held(self._search_around(grey, upright, _NEAR, self._network.nearby), known)
+        return held(self._search_around(grey, upright, NEAR, self._network.nearby), known)
 
     def search_lost(self, grey: np.ndarray, known: Detection, look: int) -> Detection | None:
         """Return where a face is that was there some frames ago; None if it is not near."""
@@ -204,7 +202,7 @@ class NetworkDetector:
     def _sure_of(self, grey: np.ndarray, known: Detection, turn: int) -> float:
         """Return the log odds that a face is there, as the network sees it in a turned view."""
         self.searches += 1
-        picture, _ = _turned_view(grey, known.box, _NEAR, turn)
+        picture, _ = turned_view(grey, known.box, NEAR, turn)
         middle = (_NEAR_PX / 2, _NEAR_PX / 2)
         scores = [
             face.score
@@ -218,7 +216,7 @@ class NetworkDetector:
         self, grey: np.ndarray, known: Detection, pad: float, least: float
     ) -> Detection | None:
         """Return the face that lies nearest to where one was, from a look at its surroundings."""
-        picture, back = _turned_view(grey, known.box, pad, known.turn)
+        picture, back = turned_view(grey, known.box, pad, known.turn)
         faces = self._look(picture, back, grey.shape, least)
         middle = known.box.centre
         found = min(faces, key=lambda face: math.dist(face.box.centre, middle), default=None)
@@ -232,8 +230,17 @@ class NetworkDetector:
         # NaN, too, is not below: of weights that are damaged.
         marks = [face.landmarks for face in self._network.faces(picture, least)
                  if np.abs(face.landmarks).max() < _FARTHEST_PX]  # fmt: skip
-        found = (_drawn(one @ back[:, :2].T + back[:, 2], shape) for one in marks)
+        found = (self._drawn(one @ back[:, :2].T + back[:, 2], shape) for one in marks)
         return _sorted(face for face in found if min(face.box.w, face.box.h) > 0)
+
+    def _drawn(self, landmarks: np.ndarray, shape: tuple[int, ...]) -> Detection:
+        """Return a face as the cascades draw it, from (5, 2) landmarks in pixels of the frame."""
+        across = landmarks[1] - landmarks[0]
+        eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+        width = self._network.box_width * math.hypot(*across, *(mouth - eyes))
+        x, y = eyes + self._network.box_centre * (mouth - eyes) - width / 2
+        box = to_frame(Box(round(x), round(y), round(width), round(width)), 0, 0, 1.0, shape)
+        return Detection(box, 0, tilt=math.degrees(math.atan2(across[1], across[0])))
 
 
 def _sorted(found: Iterable[Detection]) -> list[Detection]:
@@ -242,9 +249,7 @@ def _sorted(found: Iterable[Detection]) -> list[Detection]:
     return [faces[i] for i in without_overlaps([face.box for face in faces])]
 
 
-def _turned_view(
-    grey: np.ndarray, box: Box, pad: float, turn: int
-) -> tuple[np.ndarray, np.ndarray]:
+def turned_view(grey: np.ndarray, box: Box, pad: float, turn: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a face's surroundings, turned, as a picture of the network's size.
 
     Beyond the frame its edge pixels are repeated; a box outside of it shows its nearest edge.
@@ -273,13 +278,3 @@ def _turned_view(
         region, onto @ in_frame, (_NEAR_PX, _NEAR_PX), borderMode=cv2.BORDER_REPLICATE
     )
     return picture, cv2.invertAffineTransform(onto)
-
-
-def _drawn(landmarks: np.ndarray, shape: tuple[int, ...]) -> Detection:
-    """Return a face as the cascades draw it, from (5, 2) landmarks in pixels of the frame."""
-    across = landmarks[1] - landmarks[0]
-    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
-    width = BOX_WIDTH * math.hypot(*across, *(mouth - eyes))
-    x, y = eyes + BOX_CENTRE * (mouth - eyes) - width / 2
-    box = to_frame(Box(round(x), round(y), round(width), round(width)), 0, 0, 1.0, shape)
-    return Detection(box, 0, tilt=math.degrees(math.atan2(across[1], across[0])))
