@@ -124,7 +124,7 @@ def test_what_is_vouched_for_and_is_no_such_network_is_told_in_a_line(tmp_path, 
     if kind == "text":
         path.write_bytes(b"hello")
     else:
-        write_linear_onnx(path, np.ones((7, 64), np.float32))
+        write_linear_onnx(path, np.ones((64, 7), np.float32), (1, 1, 8, 8))
     assert str(path) in refused(name, str(path), sha256(path))
 
 
