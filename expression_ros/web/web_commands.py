@@ -71,6 +71,7 @@ def _web(args: argparse.Namespace) -> int:
     if args.video is not None:
         # A wrong name is told at once, not on the page.
         open_source(text, folder=args.folder).close()
+    detector = chosen_detector(args)
     session = VideoSession(
         lambda: open_source(text, folder=args.folder),
         f"webcam {text}" if args.video is None else f"video {text}",
@@ -79,10 +80,10 @@ def _web(args: argparse.Namespace) -> int:
         loop=args.loop,
         privacy=args.privacy or NONE,
         person=args.person or "",
-        detector=chosen_detector(args),
+        detector=detector,
         tell=lambda line: print(f"expression-ros: {line}", file=sys.stderr, flush=True),
     )
-    server = WebServer(session, args.host, args.port, args.allow_host)
+    server = WebServer(session, args.host, args.port, args.allow_host, detector)
     try:
         server.start()
         if server.warning:
