@@ -13,7 +13,7 @@ from expression_ros.mirroring.styles import Style
 from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
 from expression_ros.recognition.classifier import Classifier
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 
 _MIRROR: dict[str, Any] = {spec.name: spec.default for spec in MIRROR_PARAMETERS}
@@ -25,10 +25,20 @@ _SETTINGS = (
 )  # fmt: skip
 
 
-def recognizer_as_node(classifier: Classifier) -> ExpressionRecognizer:
-    """Return what the node ``recognizer`` reads frames with; close() it at the end."""
+def recognizer_as_node(
+    classifier: Classifier, detector: DetectorChoice | None = None
+) -> ExpressionRecognizer:
+    """Return what the node ``recognizer`` reads frames with; close() it at the end.
+
+    Args:
+        classifier: reads one face.
+        detector: which one finds the faces; the cascades when left out.
+
+    Raises:
+        ValueError: the detector cannot be loaded.
+    """
     return ExpressionRecognizer(
-        FaceDetector(_RECOGNIZER["face_selection"], _RECOGNIZER["min_face"]),
+        (detector or DetectorChoice()).make(_RECOGNIZER["face_selection"], _RECOGNIZER["min_face"]),
         classifier,
         RecognitionSettings(background=True, **{name: _RECOGNIZER[name] for name in _SETTINGS}),
     )

@@ -45,6 +45,12 @@ ARGUMENTS = (
      "params_file (mirror)."),
     ("classifier", "", "How faces are read; empty: as in params_file (fisherfaces)."),
     ("model", "", "Folder with the classifier's model; empty: as in params_file (shipped)."),
+    ("detector", "", "How faces are found: cascades, yunet or centerface; empty: as in params_file "
+     "(cascades)."),
+    ("detector_model", "", "ONNX file with the weights of yunet or centerface; empty: as in "
+     "params_file."),
+    ("detector_sha256", "", "SHA-256 of that file, where it is none that is known; empty: as in "
+     "params_file."),
     ("person", "", "Whom the recognizer is adapted to, a name from expression-ros calibrate; "
      "empty: as in params_file (nobody)."),
     ("region", "", "Which part of a face is read: full, upper (without the mouth) or auto; empty: "
@@ -226,7 +232,8 @@ def recognizers(value, names, params_file, common):
             remappings=[("image", value["image_topic"])],
             parameters=[
                 params_file,
-                *given(value, text, "classifier", "model", "person", "region", "image_transport"),
+                *given(value, text, "classifier", "model", "detector", "detector_model",
+                       "detector_sha256", "person", "region", "image_transport"),
                 *given(value, truth, "autostart"),
             ],
             **common,

@@ -79,17 +79,17 @@ def test_of_two_boxes_that_one_cascade_draws_around_a_face_the_larger_is_kept(se
 
 def test_all_cascades_together_merge_what_overlaps():
     near_a = (13, 12, 58, 58)
-    found = scripted_detector("all", [A], [near_a], [B], []).search_every_cascade(EMPTY)
+    found = scripted_detector("all", [A], [near_a], [B], []).search_photo(EMPTY)
     assert sorted(d.box for d in found) == [Box(*A), Box(*B)]
 
 
 def test_the_box_of_a_face_is_the_one_on_which_cascades_agree():
     half, near_a, between = (10, 10, 45, 45), (14, 14, 60, 60), (12, 12, 60, 60)
     found = scripted_detector("all", [half], [A], [near_a], [between])
-    assert [d.box for d in found.search_every_cascade(EMPTY)] == [Box(*between)]
+    assert [d.box for d in found.search_photo(EMPTY)] == [Box(*between)]
 
 
-@pytest.mark.parametrize("search", ["search_frame", "search_every_cascade"])
+@pytest.mark.parametrize("search", ["search_frame", "search_photo"])
 def test_what_the_first_cascade_alone_sees_is_no_face(search):
     detector = scripted_detector("all", [A], [], [], [])
     assert getattr(detector, search)(EMPTY) == []
@@ -109,7 +109,7 @@ def test_one_face_is_found_on_a_portrait(astronaut, selection):
 
 def test_four_faces_are_found_in_a_group(clips):
     image = cv2.imread(str(clips / "multi_face.jpg"))
-    found = FaceDetector("all", min_face=0.08).search_every_cascade(grey_of(image))
+    found = FaceDetector("all", min_face=0.08).search_photo(grey_of(image))
     assert len(found) >= 4
 
 
@@ -200,7 +200,7 @@ def test_a_face_in_a_strip_is_found(astronaut):
 def test_boxes_stay_inside_the_frame_whatever_is_rounded(height):
     detector = detector_with([WholeImage()] * 4, min_face=0.5)  # at a quarter of its size
     grey = np.zeros((height, 2 * height + 1), np.uint8)
-    found = detector.search_frame(grey) + detector.search_every_cascade(grey)
+    found = detector.search_frame(grey) + detector.search_photo(grey)
     known = Detection(Box(height, height // 2, 90, 90), 0)  # with its surroundings beyond the edge
     found += [detector.search_lost(grey, known, 1), detector.search_near(grey, known)]
     assert len(found) >= 4
@@ -222,7 +222,7 @@ def test_of_several_faces_near_a_known_one_the_nearest_is_taken(known, aside, ne
 
 def test_what_all_cascades_see_together_comes_largest_first():
     detector = scripted_detector("all", [A], [B], [A], [B])
-    assert [d.box for d in detector.search_every_cascade(EMPTY)] == [Box(*B), Box(*A)]
+    assert [d.box for d in detector.search_photo(EMPTY)] == [Box(*B), Box(*A)]
 
 
 @pytest.mark.parametrize("box", [(600, 10, 90, 90), (10, 400, 90, 90), (700, 700, 90, 90),
@@ -332,7 +332,7 @@ def test_a_face_on_a_photo_is_found(astronaut, scene):
     grey = grey_of(astronaut)
     box = FaceDetector().search_frame(grey)[0].box
     told = SCENES[scene]
-    found = FaceDetector().search_every_cascade(moved(grey, box, **told))
+    found = FaceDetector().search_photo(moved(grey, box, **told))
     (x, y), width = told["to"], told["width"]
     left, top = max(0, x - width // 2), max(0, y - width // 2)
     right, bottom = min(640, x + width // 2), min(480, y + width // 2)

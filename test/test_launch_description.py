@@ -17,7 +17,8 @@ PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 SHIPPED = str(REPOSITORY / "config" / "expression.yaml")
 EVERYTHING = {
     "camera": "0", "loop": "no", "robot": "qtrobot", "style": "empathic", "classifier": "svm",
-    "model": "mine", "person": "ada", "region": "auto", "image_transport": "compressed",
+    "model": "mine", "detector": "yunet", "detector_model": "y.onnx", "detector_sha256": "0" * 64,
+    "person": "ada", "region": "auto", "image_transport": "compressed",
     "face": "true", "web": "true", "autostart": "false", "namespace": "head",
 }  # fmt: skip
 RANGE, LOCALHOST_ONLY = "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY"
@@ -120,7 +121,9 @@ def test_the_arguments_reach_the_nodes():
         "camera": {"source": "0", "loop": False},
         "mirror": {"robot": "qtrobot", "style": "empathic"},
         "robot_face": {},
-        "recognizer": {"classifier": "svm", "model": "mine", "person": "ada", "region": "auto",
+        "recognizer": {"classifier": "svm", "model": "mine", "detector": "yunet",
+                       "detector_model": "y.onnx", "detector_sha256": "0" * 64,
+                       "person": "ada", "region": "auto",
                        "image_transport": "compressed", "autostart": False},
         "web": {"model": "mine", "image_transport": "compressed"},
     }  # fmt: skip

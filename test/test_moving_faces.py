@@ -30,7 +30,7 @@ def heads(clips):
     """Return two heads cut out of the group, each with the box of its face."""
     group = cv2.imread(str(clips / "multi_face.jpg"), cv2.IMREAD_GRAYSCALE)
     cut = []
-    for detection in FaceDetector("all", 0.08).search_every_cascade(group)[:2]:
+    for detection in FaceDetector("all", 0.08).search_photo(group)[:2]:
         box = detection.box
         pad = round(0.3 * box.w)
         top, left = max(0, box.y - pad), max(0, box.x - pad)

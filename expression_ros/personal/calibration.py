@@ -15,8 +15,10 @@ from expression_ros.personal.fitting import MIN_FACES, STRENGTH, Fit, fit
 from expression_ros.personal.person import Person, PersonError, save_person
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.face_preparation import prepare_face
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
+from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.models import load_classifier
 
 Frames = Iterable[tuple[np.ndarray, float]]  # (H, W) uint8 grey, stamp in seconds
@@ -56,7 +58,7 @@ class Calibration:
         frames: Frames,
         most: int,
         session: int = 0,
-        detector: FaceDetector | None = None,
+        detector: Detector | None = None,
         taken: Callable[[int], None] = lambda count: None,
     ) -> int:
         """Take the clear frames of one emotion; return how many were taken.
@@ -74,7 +76,7 @@ class Calibration:
         for grey, stamp in frames:
             box = chooser.offer(grey, stamp)
             if box is not None:
-                self.take(emotion, grey, box, session)
+                self.take(emotion, *levelled(grey, box, chooser.tilt), session)
                 count += 1
                 taken(count)
             if count >= most:

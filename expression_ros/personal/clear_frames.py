@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.detection import Detection, FaceDetector
+from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.detector import Detector
 
 SMALLEST_PX = 60  # width of the face; a smaller one is read, but nothing is learnt from it
 SETTLE_S = 1.0  # after the question, before the first frame: a face takes its time
@@ -29,7 +30,7 @@ class ClearFrames:
         reason: why the last frame was not taken; empty if it was.
     """
 
-    detector: FaceDetector
+    detector: Detector
     refused: Counter[str] = field(default_factory=Counter)
     reason: str = ""
     _face: Detection | None = None
@@ -54,6 +55,11 @@ class ClearFrames:
         assert self._face is not None
         self._taken_at = stamp
         return self._face.box
+
+    @property
+    def tilt(self) -> float:
+        """By how many degrees the line of the eyes of this face falls; see Detection."""
+        return self._face.tilt if self._face else 0.0
 
     def _find(self, grey: np.ndarray) -> Detection | None:
         if self._face is not None and (near := self.detector.search_near(grey, self._face)):

@@ -11,6 +11,8 @@ from expression_ros.personal.calibration import Calibration
 from expression_ros.personal.clear_frames import ClearFrames
 from expression_ros.personal.questions import FRAMES, HINTS, PATIENCE_S
 from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector import Detector
+from expression_ros.recognition.levelled_view import levelled
 
 # What a person can do about a frame that was not taken; the other reasons pass by themselves.
 _ADVICE = {
@@ -46,6 +48,7 @@ class Dialogue:
         emotions: Sequence[str],
         frames: int = FRAMES,
         session: int = 0,
+        detector: Detector | None = None,
     ) -> None:
         self.emotions = tuple(emotions)
         self.frames = frames
@@ -56,7 +59,7 @@ class Dialogue:
         self._advised_at = -math.inf
         self._calibration = calibration
         self._session = session
-        self._detector = FaceDetector("single")
+        self._detector = detector or FaceDetector("single")
         self._chooser = ClearFrames(self._detector)
         self._asked_at: float | None = None
 
@@ -84,7 +87,8 @@ class Dialogue:
         box = self._chooser.offer(grey, stamp)
         self._advise(_ADVICE.get(self._chooser.reason, ""), stamp)
         if box is not None:
-            self._calibration.take(self.emotion, grey, box, self._session)
+            view = levelled(grey, box, self._chooser.tilt)
+            self._calibration.take(self.emotion, *view, self._session)
             self.taken += 1
             self.counts[self.emotion] += 1
         if self.taken >= self.frames or stamp - self._asked_at > PATIENCE_S:

@@ -110,7 +110,7 @@ def prepare_face(
     x, y, w, h = (int(value) for value in box)
     tilt = tilt_of_eyes(grey, (x, y, w, h)) if preparation.level_by_eyes else 0.0
     if abs(tilt) >= 1.0:
-        grey, (x, y, w, h) = _turned(grey, (x, y, w, h), preparation.margin, tilt)
+        grey, (x, y, w, h) = turned(grey, (x, y, w, h), preparation.margin, tilt)
     crop = _crop_with_margin(grey, (x, y, w, h), preparation.margin)
     return prepare_crop(crop, preparation)
 
@@ -192,10 +192,20 @@ def _normalize_light(face: np.ndarray, light: str) -> np.ndarray:
     return face
 
 
-def _turned(
+def turned(
     grey: np.ndarray, box: tuple[int, int, int, int], margin: float, tilt: float
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
-    """Return the surroundings of the box turned by -tilt degrees about its centre, and the box."""
+    """Return the surroundings of the box turned by -tilt degrees about its centre, and the box.
+
+    Args:
+        grey: (H, W) uint8, the frame.
+        box: (x, y, w, h) in px.
+        margin: how far around the box the turned picture is whole, as a share of its side.
+        tilt: in degrees; positive where the line of the eyes falls to the right.
+
+    Returns:
+        (S, S) uint8; beyond the frame its border pixels are repeated. The box in it.
+    """
     x, y, w, h = box
     reach = math.ceil(max(w, h) * (0.5 + max(margin, 0.0)) * math.sqrt(2)) + 1
     around = (x + w // 2 - reach, y + h // 2 - reach, 2 * reach, 2 * reach)

@@ -23,6 +23,13 @@ net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
 net.setInput(numpy.zeros([int(n) for n in sys.argv[2].split(",")], numpy.float32))
 net.forward(net.getUnconnectedOutLayersNames())
 """
+_YUNET_TRIAL = """
+import sys
+import cv2, numpy
+for side in (64, 96):
+    net = cv2.FaceDetectorYN.create(sys.argv[1], "", (side, side), 0.5)
+    net.detect(numpy.zeros((side, side, 3), numpy.uint8))
+"""
 
 
 def network_crash(path: Path, shape: tuple[int, ...]) -> str:
@@ -39,12 +46,23 @@ def network_crash(path: Path, shape: tuple[int, ...]) -> str:
         digest = sha256_of(path)
     except OSError:
         return ""
-    return _tried(str(path), ",".join(map(str, shape)), digest)
+    return _tried(_TRIAL, digest, str(path), ",".join(map(str, shape)))
+
+
+def yunet_crash(path: Path, sha256: str) -> str:
+    """Return how cv2.FaceDetectorYN ends on a file, or an empty text if it survives.
+
+    Args:
+        path: the ONNX file, which is there.
+        sha256: of the file, in hex.
+    """
+    return _tried(_YUNET_TRIAL, sha256, str(path))
 
 
 @lru_cache(maxsize=32)
-def _tried(path: str, shape: str, digest: str) -> str:
-    command = [sys.executable, "-c", _TRIAL, path, shape]
+def _tried(trial: str, digest: str, *arguments: str) -> str:
+    """Run a trial once for each content of a file, told by its digest."""
+    command = [sys.executable, "-c", trial, *arguments]
     try:
         code = subprocess.run(command, capture_output=True, timeout=_LONGEST_S).returncode
     except subprocess.TimeoutExpired:

@@ -13,11 +13,12 @@ from itertools import cycle
 import numpy as np
 
 from expression_ros.recognition.boxes import Box, covers, without_overlaps
-from expression_ros.recognition.cascades import CASCADE_ORDER
 from expression_ros.recognition.classifier import Classifier, Prediction
-from expression_ros.recognition.detection import LOST_LOOKS, Detection, FaceDetector
+from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
 from expression_ros.recognition.illumination import brightened
+from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.mirrored_views import agreed, mirrored, read_both_ways
 from expression_ros.recognition.mouth_watch import MouthWatch
 from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
@@ -146,7 +147,7 @@ class ExpressionRecognizer:
 
     def __init__(
         self,
-        detector: FaceDetector,
+        detector: Detector,
         classifier: Classifier,
         settings: RecognitionSettings | None = None,
     ):
@@ -155,8 +156,8 @@ class ExpressionRecognizer:
         self.settings = settings or RecognitionSettings()
         # Whose turn it is among the cascades, in whole frames and where a face was lost: with one
         # turn for both, some frame rates would give every whole frame to the same cascade.
-        self._frame_turn = cycle(range(len(CASCADE_ORDER)))
-        self._lost_turn = cycle(range(len(LOST_LOOKS)))
+        self._frame_turn = cycle(range(detector.parts))
+        self._lost_turn = cycle(range(detector.lost_looks))
         self._searcher: ThreadPoolExecutor | None = None
         self._newcomers: Future[list[Detection]] | None = None
         self._tracker = FaceTracker()
@@ -270,8 +271,9 @@ class ExpressionRecognizer:
         _check_grey(grey)
         grey = brightened(grey)
         faces = []
-        for detection in self.detector.search_every_cascade(grey):
-            prediction = read_both_ways(self.classifier, grey, detection.box)
+        for detection in self.detector.search_photo(grey):
+            view = levelled(grey, detection.box, detection.tilt)
+            prediction = read_both_ways(self.classifier, *view)
             settler = LabelSettler(min_confidence=self.settings.min_confidence)
             label, score = settler.update(prediction.scores, 0.0)
             box, votes = detection.box, prediction.votes
@@ -292,7 +294,7 @@ class ExpressionRecognizer:
             if any(track.last_seen == self._last_stamp for track in known):
                 self._whole_frame_at = stamp
                 self._questions.clear()  # just lost: a face that is not near may have jumped
-                self._questions += [(index, _COARSE) for index in range(len(CASCADE_ORDER))]
+                self._questions += [(index, _COARSE) for index in range(self.detector.parts)]
             return self._search_for_anybody(grey, stamp)
         found += self._newcomers_in(grey, stamp, found)
         return [found[i] for i in without_overlaps([d.box for d in found])]
@@ -331,7 +333,7 @@ class ExpressionRecognizer:
         if self._due(stamp):
             self._whole_frame_at = stamp
             self._questions.clear()
-            self._questions += [(index, _FINE) for index in range(len(CASCADE_ORDER))]
+            self._questions += [(index, _FINE) for index in range(self.detector.parts)]
         if self._questions:
             cascade, coarse = self._questions.popleft()
         elif 0 <= stamp - self._looked_at < _LOOK_AROUND_S or self._scene.is_unchanged(grey):
@@ -407,12 +409,14 @@ class ExpressionRecognizer:
         )
 
     def _ask(self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float) -> Prediction:
-        memory.mouth.see(prepare_face(grey, track.box, _WATCHED), stamp)
+        view = levelled(grey, track.box, track.detection.tilt)
+        memory.mouth.see(prepare_face(*view, _WATCHED), stamp)
         turned, memory.mirrored = memory.mirrored, not memory.mirrored
-        seen = mirrored(grey, track.box) if turned else (grey, track.box)
+        if turned:
+            view = mirrored(*view)
         if isinstance(self.classifier, RegionalVote):
-            return self.classifier.read_watched(*seen, memory.mouth.is_speaking(stamp))
-        return self.classifier.read(*seen)
+            return self.classifier.read_watched(*view, memory.mouth.is_speaking(stamp))
+        return self.classifier.read(*view)
 
     def _knows_nobody(self) -> bool:
         """Return whether the classifier is adapted to nobody: whose is, knows the person's rest."""

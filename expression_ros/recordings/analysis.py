@@ -8,7 +8,7 @@ from typing import Any
 from expression_ros.nodes.parameter_table import check_value
 from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
 from expression_ros.personal.chosen_classifier import chosen_classifier
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 from expression_ros.recognition.single_photos import read_alone
 from expression_ros.recordings.recorded_frames import Recording, RecordingError
@@ -35,7 +35,10 @@ def make_recognizer(given: dict[str, Any]) -> ExpressionRecognizer:
             raise RecordingError(problem)
     names = ("classifier", "model", "label_thresholds", "person", "region", "expectation")
     classifier = chosen_classifier(*(values[name] for name in names))
-    detector = FaceDetector(values["face_selection"], values["min_face"])
+    choice = DetectorChoice(
+        *(values[name] for name in ("detector", "detector_model", "detector_sha256"))
+    )
+    detector = choice.make(values["face_selection"], values["min_face"])
     settings = RecognitionSettings(**{name: values[name] for name in _SETTINGS})
     return ExpressionRecognizer(detector, classifier, settings)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from expression_ros.folder_kinds import add_folder_option
 from expression_ros.picture_files import readable_name
+from expression_ros.recognition.detector_options import add_detector_options
 from expression_ros.recognition.expectation import EXPECTATIONS
 from expression_ros.recognition.models import CLASSIFIERS
 from expression_ros.recognition.regional_vote import REGIONS
@@ -49,6 +50,8 @@ def add_analyze_parser(subparsers: Any) -> None:
                         help="whom to adapt to (expression-ros calibrate)")  # fmt: skip
     parser.add_argument("--region", choices=REGIONS, help="which part of a face is read")
     parser.add_argument("--expectation", choices=EXPECTATIONS, help="what faces are expected")
+    add_detector_options(parser)
+    parser.set_defaults(detector=None, detector_model=None, detector_sha256=None)
     parser.add_argument("--face-selection", choices=("all", "single"), help="which faces are read")
     parser.add_argument("--min-face", type=float, metavar="SHARE",
                         help="width of the smallest face, as a share of the picture's "
@@ -83,8 +86,8 @@ def _analyze(arguments: argparse.Namespace) -> int:
     # What can be wrong is told at once, not after minutes of work.
     _check_numbers(arguments)
     check_drawing()
-    names = ("classifier", "model", "person", "region", "expectation", "face_selection", "min_face",
-             "min_confidence")  # fmt: skip
+    names = ("classifier", "model", "person", "region", "expectation", "detector", "detector_model",
+             "detector_sha256", "face_selection", "min_face", "min_confidence")  # fmt: skip
     given = {name: getattr(arguments, name) for name in names}
     recognizer = make_recognizer({k: value for k, value in given.items() if value is not None})
     recording = open_recording(

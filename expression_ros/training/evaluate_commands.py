@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from expression_ros.recognition.detector_options import add_detector_options, chosen_detector
 from expression_ros.recognition.fisherfaces import KIND
 from expression_ros.recognition.model_manifest import MANIFEST_NAME, ModelError, kind_of
 from expression_ros.recognition.models import CLASSIFIERS, ONNX, load_classifier
@@ -72,7 +73,8 @@ def add_evaluate_parser(subparsers: Any) -> None:
                         )  # fmt: skip
     parser.add_argument("--faces", choices=(AUTO, *FACES_CHOICES), default=AUTO,
                         help="cropped: the pictures are faces; detect: the face of each is found "
-                        "by the four cascades (default: %(default)s: by the data)")  # fmt: skip
+                        "(default: %(default)s: by the data)")  # fmt: skip
+    add_detector_options(parser)
     parser.add_argument("--min-face", type=float, default=MIN_FACE, metavar="SHARE",
                         help="width of the smallest face that is searched, as a share of the "
                         "picture's height (default: %(default)s)")  # fmt: skip
@@ -117,7 +119,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     rows: dict[str, dict[str, Any]] = {}
     named: set[str] = set()
     for entry, classifier in zip(entries, loaded, strict=True):
-        result = measure(cast(MeasuredClassifier, classifier), data, faces, arguments.min_face)
+        result = measure(
+            cast(MeasuredClassifier, classifier), data, faces, arguments.min_face,
+            chosen_detector(arguments),
+        )  # fmt: skip
         _name_faults([drop for drop in result.unreadable if drop.source not in named])
         named |= {drop.source for drop in result.unreadable}
         if not result.truth:

@@ -11,8 +11,9 @@ from typing import Protocol
 import numpy as np
 
 from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.face_preparation import FaceError, FacePreparation, prepare_crop
+from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.mirrored_views import agreed, read_both_ways
 from expression_ros.recognition.photos import PhotoError
 from expression_ros.training.faces import DataError
@@ -83,25 +84,33 @@ class Measurement:
 
 
 def measure(
-    classifier: MeasuredClassifier, data: DataSet, faces: str, min_face: float = MIN_FACE
+    classifier: MeasuredClassifier,
+    data: DataSet,
+    faces: str,
+    min_face: float = MIN_FACE,
+    detector: DetectorChoice | None = None,
 ) -> Measurement:
     """Ask a classifier about every picture of a data set.
 
     Args:
         classifier: any.
         data: its pictures, read one by one.
-        faces: "cropped" takes the pictures as faces; "detect" searches the one face of each with
-            the four cascades, as the recognizer does with ``face_selection: single``.
+        faces: "cropped" takes the pictures as faces; "detect" searches the one face of each, as
+            the recognizer does with ``face_selection: single``.
         min_face: width of the smallest face that is searched, as a fraction of the height.
+        detector: which one finds the faces; the four cascades when left out.
 
     Raises:
-        DataError: ``faces`` is neither, ``min_face`` is out of range, or faces were cut out and
-            prepared for another light than the classifier's.
+        DataError: ``faces`` is neither, ``min_face`` is out of range, the detector cannot be
+            loaded, or faces were cut out and prepared for another light than the classifier's.
     """
     if faces not in FACES_CHOICES:
         raise DataError(f"faces must be {' or '.join(FACES_CHOICES)}, not {faces!r}")
     result = Measurement(tuple(classifier.labels))
-    answer = _crop_reader(classifier, data) if faces == CROPPED else _searcher(classifier, min_face)
+    if faces == CROPPED:
+        answer = _crop_reader(classifier, data)
+    else:
+        answer = _searcher(classifier, min_face, detector or DetectorChoice())
     for picture in with_progress(data.pictures, f"reading {data.name}"):
         if picture.label not in result.labels:
             result.cannot_say[picture.label] += 1
@@ -143,9 +152,9 @@ def _of_crops(face: FacePreparation, data: DataSet) -> FacePreparation:
     return replace(face, light="none")
 
 
-def _searcher(classifier: MeasuredClassifier, min_face: float) -> _Reader:
+def _searcher(classifier: MeasuredClassifier, min_face: float, choice: DetectorChoice) -> _Reader:
     try:
-        detector = FaceDetector("single", min_face)
+        detector = choice.make("single", min_face)
     except ValueError as error:
         raise DataError(str(error)) from error
 
@@ -157,7 +166,8 @@ def _searcher(classifier: MeasuredClassifier, min_face: float) -> _Reader:
         if len(found) != 1:
             result.no_face.append(Dropped(picture.source, "not exactly one face"))
             return
-        prediction = read_both_ways(classifier, grey, found[0].box)
+        view = levelled(grey, found[0].box, found[0].tilt)
+        prediction = read_both_ways(classifier, *view)
         _note(picture, prediction, time.perf_counter() - searched, result)
 
     return read

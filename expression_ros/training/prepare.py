@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.face_preparation import (
     FaceError,
     FacePreparation,
     prepare_crop,
     prepare_face,
 )
+from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.photos import PhotoError
 from expression_ros.training.faces import DataError
 from expression_ros.training.labelled_pictures import (
@@ -40,7 +41,7 @@ class PrepareSettings:
     """How a data set is prepared.
 
     Attributes:
-        faces: "detect" finds the one face of each picture with the four cascades, "cropped" takes
+        faces: "detect" finds the one face of each picture, "cropped" takes
             the pictures as they are, "auto" does what the data set says of itself.
         face: how faces are cut out. Margin and levelling do nothing to pictures that are crops.
         min_face: width of the smallest face that is searched, as a fraction of a picture's height.
@@ -48,6 +49,7 @@ class PrepareSettings:
         validation_share: share of the training pictures that go to validation.
         balance: most faces per label in each split; 0 for no limit.
         seed: of the random choices.
+        detector: which one finds the faces, where they are found.
 
     Raises:
         DataError: a setting is out of its range.
@@ -60,6 +62,7 @@ class PrepareSettings:
     validation_share: float = 0.0
     balance: int = 0
     seed: int = 1
+    detector: DetectorChoice = field(default_factory=DetectorChoice)
 
     def __post_init__(self) -> None:
         if self.faces not in (AUTO_FACES, *FACES_CHOICES):
@@ -111,7 +114,7 @@ def prepare(data: DataSet, settings: PrepareSettings) -> Prepared:
     how = data.faces if settings.faces == AUTO_FACES else settings.faces
     face, recorded, recorded_how = _preparations(data, settings.face, how)
     collected = Collected(dropped=list(data.dropped))
-    cut = _finder(face, settings.min_face) if how == DETECT else _taker(face)
+    cut = _finder(face, settings.min_face, settings.detector) if how == DETECT else _taker(face)
     images = []
     for picture in with_progress(data.pictures, f"cutting faces out of {data.name}"):
         try:
@@ -187,9 +190,10 @@ def _taker(face: FacePreparation) -> Callable[[np.ndarray], np.ndarray]:
     return take
 
 
-def _finder(face: FacePreparation, min_face: float) -> Callable[[np.ndarray], np.ndarray]:
-    single = FaceDetector(selection="single", min_face=min_face)
-    everybody = FaceDetector(selection="all", min_face=min_face)
+def _finder(
+    face: FacePreparation, min_face: float, choice: DetectorChoice
+) -> Callable[[np.ndarray], np.ndarray]:
+    single, everybody = choice.make("single", min_face), choice.make("all", min_face)
 
     def find(picture: np.ndarray) -> np.ndarray:
         found = single.search_frame(picture)
@@ -198,7 +202,7 @@ def _finder(face: FacePreparation, min_face: float) -> Callable[[np.ndarray], np
             if several:
                 raise _NotOneFaceError("more than one face", f"{len(several)} faces")
             raise _NotOneFaceError("no face found")
-        return prepare_face(picture, found[0].box, face)
+        return prepare_face(*levelled(picture, found[0].box, found[0].tilt), face)
 
     return find
 

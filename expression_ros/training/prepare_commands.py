@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros.recognition.cascades import CascadeError
+from expression_ros.recognition.detector_options import add_detector_options, chosen_detector
+from expression_ros.recognition.detector_weights import WeightsError
 from expression_ros.recognition.face_preparation import (
     LIGHT_CHOICES,
     FaceError,
@@ -30,7 +32,7 @@ from expression_ros.training.prepare import AUTO_FACES, NothingLeftError, Prepar
 from expression_ros.training.prepared_set import PreparedSet, save_prepared_set
 from expression_ros.vocabulary import EMOTIONS
 
-_BAD_INPUT = (DataError, FaceError, CascadeError)
+_BAD_INPUT = (DataError, FaceError, CascadeError, WeightsError)
 _SUFFIX = ".npz"
 _STDOUT = Path("-")
 
@@ -51,9 +53,10 @@ def add_prepare_parser(subparsers: Any) -> None:
                         help="what people see on the faces of FER2013: Microsoft's fer2013new.csv, "
                         "or an npz with ferplus_votes")  # fmt: skip
     parser.add_argument("--faces", choices=(AUTO_FACES, *FACES_CHOICES), default=AUTO_FACES,
-                        help="detect: find the face of each picture with the four cascades; "
+                        help="detect: find the face of each picture; "
                         "cropped: the pictures are crops; auto: crops are FER2013, npz files and "
                         "folders of small squares (default: %(default)s)")  # fmt: skip
+    add_detector_options(parser)
     parser.add_argument("--size", type=int, default=FacePreparation.size, metavar="PX",
                         help="side of the prepared faces (default: %(default)s)")  # fmt: skip
     parser.add_argument("--margin", type=float, default=FacePreparation.margin,
@@ -109,6 +112,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
         validation_share=arguments.validation_share,
         balance=arguments.balance,
         seed=arguments.seed,
+        detector=chosen_detector(arguments),
     )
     _check_output(arguments.output)  # before an hour of work, not after it
     data = open_data_set(

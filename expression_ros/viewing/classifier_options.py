@@ -1,4 +1,4 @@
-"""The options by which a command chooses how faces are read.
+"""The options by which a command chooses how faces are found and read.
 
 Part of ``expression_ros.viewing``: imports no ROS.
 """

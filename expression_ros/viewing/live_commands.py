@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from expression_ros.folder_kinds import add_folder_option
+from expression_ros.recognition.detector_options import add_detector_options, chosen_detector
 from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
 from expression_ros.viewing.classifier_options import add_classifier_options, chosen_classifier
 
@@ -42,6 +43,7 @@ def add_live_parser(commands: Any) -> None:
         "--style", default="mirror", help="how emotions are answered (default: %(default)s)"
     )
     add_classifier_options(parser)
+    add_detector_options(parser)
     parser.add_argument(
         "--landmarks", action="store_true", help="draw the 68 points of each face; needs dlib"
     )
@@ -68,7 +70,7 @@ def _live(args: argparse.Namespace) -> int:
         )
     robot, style = load_robot(args.robot), load_style(args.style)
     finder = LandmarkFinder() if args.landmarks else None
-    recognizer = recognizer_as_node(chosen_classifier(args))
+    recognizer = recognizer_as_node(chosen_classifier(args), chosen_detector(args))
     source = open_source(args.camera if args.video is None else args.video, folder=args.folder)
     session = LiveSession(source, recognizer, behaviour_as_node(robot, style), finder)
     window = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros.picture_files import listed, readable_name
+from expression_ros.recognition.detector_options import add_detector_options, chosen_detector
 from expression_ros.recognition.pipeline import FaceReading, FrameReading
 from expression_ros.viewing.classifier_options import add_classifier_options, chosen_classifier
 
@@ -42,6 +43,7 @@ def add_predict_parser(commands: Any) -> None:
     )  # fmt: skip
     picture.add_argument("--no-picture", action="store_true", help="write no pictures")
     add_classifier_options(parser)
+    add_detector_options(parser)
     parser.add_argument(
         "--min-face", type=float, default=0.06, help="smallest face, fraction of the height"
     )
@@ -49,12 +51,11 @@ def add_predict_parser(commands: Any) -> None:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from expression_ros.recognition.detection import FaceDetector
     from expression_ros.recognition.photos import read_photo
     from expression_ros.recognition.pipeline import ExpressionRecognizer
     from expression_ros.recognition.single_photos import read_alone
 
-    detector = FaceDetector("all", args.min_face)
+    detector = chosen_detector(args).make("all", args.min_face)
     recognizer = ExpressionRecognizer(detector, chosen_classifier(args))
     folder = _folder_of_pictures(args)
     photos, failures = _photos(args.files)

@@ -22,6 +22,7 @@ from expression_ros.personal.person import (
     person_names,
 )
 from expression_ros.personal.questions import EMOTIONS
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.web.state import WebState
 
@@ -43,6 +44,7 @@ class PageCalibration:
             PersonError. None where somebody else reads.
         how_to_use: what to tell then, with ``{name}``.
         in_use: who is read as adapted already.
+        detector: which one finds the face; the four cascades when left out.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class PageCalibration:
         use: Callable[[str], None] | None = None,
         how_to_use: str = "",
         in_use: str = "",
+        detector: DetectorChoice | None = None,
     ):
         self._state = state
         self._ensemble = ensemble
         self._use = use
         self._how_to_use = how_to_use
         self._in_use = in_use
+        self._detector = detector or DetectorChoice()
         self._lock = threading.Lock()
         self._step = IDLE
         self._name = ""
@@ -101,12 +105,13 @@ class PageCalibration:
         calibration = Calibration(self._ensemble())
         session = calibration.add_person(load_person(name)) if again else 0
         emotions = [emotion for emotion in EMOTIONS if emotion in calibration.ensemble.labels]
+        detector = self._detector.make("single")
         with self._lock:
             if self._step != IDLE:
                 raise PersonError(f"{self._name} is being calibrated; wait for that, or stop it")
             self._step, self._name = ASKING, name
             self._calibration = calibration
-            self._dialogue = Dialogue(calibration, emotions, session=session)
+            self._dialogue = Dialogue(calibration, emotions, session=session, detector=detector)
             self._seen_at = None
             self._message, self._result = "", None
             self._tell_all()

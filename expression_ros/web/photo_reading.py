@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from expression_ros.nodes.image_conversion import ImageError, grey_from_message
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.photos import PhotoError
 from expression_ros.recognition.pipeline import ExpressionRecognizer
@@ -31,10 +32,17 @@ class PhotoReader:
 
     Args:
         make_recognizer: makes the recognizer; by default, as ``expression-ros predict`` does.
+        detector: which one finds the faces then; the four cascades when left out.
     """
 
-    def __init__(self, make_recognizer: Callable[[], ExpressionRecognizer] | None = None):
-        self._make_recognizer = make_recognizer or _shipped_recognizer
+    def __init__(
+        self,
+        make_recognizer: Callable[[], ExpressionRecognizer] | None = None,
+        detector: DetectorChoice | None = None,
+    ):
+        self._make_recognizer = make_recognizer or partial(
+            _shipped_recognizer, detector or DetectorChoice()
+        )
         self._recognizer: ExpressionRecognizer | None = None
         self._lock = threading.Lock()
 
@@ -86,5 +94,5 @@ def decode_photo(data: bytes) -> np.ndarray:
         raise PhotoError(f"the photo {problem}; {_LIMITS}") from None
 
 
-def _shipped_recognizer() -> ExpressionRecognizer:
-    return ExpressionRecognizer(FaceDetector("all", _MIN_FACE), load_classifier("fisherfaces"))
+def _shipped_recognizer(detector: DetectorChoice) -> ExpressionRecognizer:
+    return ExpressionRecognizer(detector.make("all", _MIN_FACE), load_classifier("fisherfaces"))

@@ -21,9 +21,11 @@ except ImportError:
         "the page needs Tornado: sudo apt install python3-tornado, or pip install tornado"
     ) from None
 
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.web.calibration_handlers import calibration_routes
 from expression_ros.web.guard import is_loopback, known_names
 from expression_ros.web.handlers import Context, Handler, Session, routes
+from expression_ros.web.photo_reading import PhotoReader
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -59,10 +61,13 @@ class WebServer:
         host: str = DEFAULT_HOST,
         port: int = DEFAULT_PORT,
         allowed_hosts: Iterable[str] = (),
+        detector: DetectorChoice | None = None,
     ):
         self._host = host
         self._port = port
-        self._context = Context(session, known_names(host, allowed_hosts))
+        self._context = Context(
+            session, known_names(host, allowed_hosts), PhotoReader(detector=detector)
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None

@@ -24,6 +24,7 @@ from expression_ros.personal.calibration import fisherfaces_of
 from expression_ros.personal.person import load_person
 from expression_ros.picture_files import listed
 from expression_ros.recognition.classifier import Classifier
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.overlay_privacy import NONE
 from expression_ros.recognition.pipeline import FrameReading
 from expression_ros.recognition.single_photos import read_alone
@@ -50,6 +51,7 @@ class VideoSession:
         loop: start a file again at its end.
         privacy: what the overlay hides; see with_privacy.
         person: whom to adapt to, a name from ``expression-ros calibrate``; empty for nobody.
+        detector: which one finds the faces; the four cascades when left out.
         tell: called with one line when the source cannot be read, and when it can again.
 
     Attributes:
@@ -57,7 +59,7 @@ class VideoSession:
         calibration: of whoever is before the camera.
 
     Raises:
-        ValueError: the robot, the style, the person or the models cannot be loaded.
+        ValueError: the robot, the style, the person, the detector or the models cannot be loaded.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class VideoSession:
         loop: bool = False,
         privacy: str = NONE,
         person: str = "",
+        detector: DetectorChoice | None = None,
         tell: Callable[[str], None] = lambda line: None,
     ):
         self._open = open_frames
@@ -80,7 +83,7 @@ class VideoSession:
         self._behaviour = behaviour_as_node(self._robot, load_style(style))
         self._ensemble = fisherfaces_of()
         self._next_classifier: Classifier | None = None  # to be taken at the next frame
-        self._pipeline = recognizer_as_node(self._adapted_to(person))
+        self._pipeline = recognizer_as_node(self._adapted_to(person), detector)
         self.frame_times: deque[float] = deque(maxlen=_FRAMES)  # s, from frame to published result
         self._frames = 0
         self._frames_reported = 0
@@ -95,7 +98,7 @@ class VideoSession:
         self.state.robot_shows(name=robot, style=style, expression=self._behaviour.expression)
         self._painter = Painter(self.state)
         self.calibration = PageCalibration(
-            self.state, lambda: self._ensemble, self._read_as, in_use=person
+            self.state, lambda: self._ensemble, self._read_as, in_use=person, detector=detector
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recognition", daemon=True)

@@ -13,6 +13,11 @@ import time
 from typing import Any
 
 from expression_ros.folder_kinds import add_folder_option
+from expression_ros.recognition.detector_options import (
+    DETECTOR_OPTIONS,
+    add_detector_options,
+    chosen_detector,
+)
 from expression_ros.recognition.overlay_privacy import NONE, PRIVACY_CHOICES
 
 
@@ -34,6 +39,8 @@ def add_web_parser(commands: Any) -> None:
     parser.add_argument(
         "--privacy", choices=PRIVACY_CHOICES, help="what the overlay hides (default: none)"
     )
+    add_detector_options(parser)
+    parser.set_defaults(detector=None, detector_model=None, detector_sha256=None)
     parser.add_argument("--person", help="whom to adapt to, a name from expression-ros calibrate")
     parser.add_argument(
         "--host", default="127.0.0.1",
@@ -64,6 +71,7 @@ def _web(args: argparse.Namespace) -> int:
     if args.video is not None:
         # A wrong name is told at once, not on the page.
         open_source(text, folder=args.folder).close()
+    detector = chosen_detector(args)
     session = VideoSession(
         lambda: open_source(text, folder=args.folder),
         f"webcam {text}" if args.video is None else f"video {text}",
@@ -72,9 +80,10 @@ def _web(args: argparse.Namespace) -> int:
         loop=args.loop,
         privacy=args.privacy or NONE,
         person=args.person or "",
+        detector=detector,
         tell=lambda line: print(f"expression-ros: {line}", file=sys.stderr, flush=True),
     )
-    server = WebServer(session, args.host, args.port, args.allow_host)
+    server = WebServer(session, args.host, args.port, args.allow_host, detector)
     try:
         server.start()
         if server.warning:
@@ -90,11 +99,12 @@ def _web(args: argparse.Namespace) -> int:
 
 def _show_nodes(args: argparse.Namespace) -> int:
     """Serve the page of the nodes that run, as the node ``web`` does."""
-    for name in ("robot", "style", "loop", "privacy", "person"):
+    for name in ("robot", "style", "loop", "privacy", "person", *DETECTOR_OPTIONS):
         if getattr(args, name):
+            option = name.replace("_", "-")
             raise ValueError(
-                f"--{name} goes with --camera or --video; of running nodes it is set on the page, "
-                "at the launch, or by ros2 param set"
+                f"--{option} goes with --camera or --video; of running nodes it is set on the "
+                "page, at the launch, or by ros2 param set"
             )
     if importlib.util.find_spec("rclpy") is None:
         raise ValueError(

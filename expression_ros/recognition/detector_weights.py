@@ -1,0 +1,100 @@
+"""The weights of a detector's network: the user's own file, held against its SHA-256 when read.
+
+On a damaged ONNX file cv2.dnn may end the process, where no exception can be caught. So a file is
+opened by OpenCV only if it is, byte for byte, one that is known to work, or the one whose SHA-256
+the user gave; the latter is tried in a process of its own first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_MOST_BYTES = 64 * 1024 * 1024  # the largest known file has 7 MB
+
+
+class WeightsError(ValueError):
+    """The weights of a detector cannot be used: one line with what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class DetectorWeights:
+    """Weights as they were read from a file.
+
+    Attributes:
+        path: the file, for messages.
+        data: its bytes.
+        sha256: of the bytes, in hex.
+        known: the name of the known weights that these are; empty for others.
+    """
+
+    path: Path
+    data: bytes
+    sha256: str
+    known: str
+
+
+def read_weights(
+    path: Path, known: Mapping[str, str], source: str, sha256: str = ""
+) -> DetectorWeights:
+    """Read weights and hold them against what may be run.
+
+    Args:
+        path: the file.
+        known: names by SHA-256 in hex.
+        source: where to get them, for messages.
+        sha256: what the user says the file has, in hex; empty to accept known ones only.
+
+    Raises:
+        WeightsError: the file is missing, empty or too large, or its SHA-256 is not accepted.
+    """
+    wanted = sha256.strip().lower().removeprefix("sha256:")
+    if wanted and not re.fullmatch("[0-9a-f]{64}", wanted):
+        raise WeightsError(
+            f"detector_sha256 must be the 64 hexadecimal digits that sha256sum {path} prints, not "
+            f"{sha256!r}"
+        )
+    data = _read(path, source)
+    found = hashlib.sha256(data).hexdigest()
+    if wanted and found != wanted:
+        raise WeightsError(
+            f"{path}: SHA-256 {found} is not the one of detector_sha256; the file is damaged or "
+            f"another one: {source}"
+        )
+    if not wanted and found not in known:
+        raise WeightsError(
+            f"{path}: {_kind(data)} of {len(data):,} bytes with SHA-256 {found}, none of those "
+            f"that are known to work; {source}, or, if you trust this file, say so: "
+            f"detector_sha256 {found}"
+        )
+    return DetectorWeights(path, data, found, known.get(found, ""))
+
+
+def _read(path: Path, source: str) -> bytes:
+    if path.is_dir():
+        raise WeightsError(f"{path} is a folder; detector_model must be an ONNX file: {source}")
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such file of weights; {source}")
+    try:
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
+            raise WeightsError(f"{path} has {size:,} bytes, too many for a detector; {source}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}; {source}") from None
+    if not data:
+        raise WeightsError(f"{path} is empty; {source}")
+    return data
+
+
+def _kind(data: bytes) -> str:
+    """Return what a file seems to be, as far as that helps to see what went wrong."""
+    start = data[:64].lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer in place of the weights (git lfs pull, or download the raw file)"
+    if start.startswith((b"<!doctype", b"<html")):
+        return "a web page in place of the weights (download the raw file)"
+    return "a file"
