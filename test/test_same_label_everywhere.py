@@ -129,6 +129,5 @@ def test_the_window_says_what_analyze_says_of_a_stream(clips):
             labels.append(reading.primary.label if reading.primary else "")
         reader.close()
     assert said[0] == said[1]
-    assert [label for k, label in enumerate(said[0]) if label not in said[0][max(0, k - 1) : k]] == [
-        "neutral", "happiness",
-    ]  # fmt: skip
+    changes = [label for k, label in enumerate(said[0]) if label not in said[0][max(0, k - 1) : k]]
+    assert changes == ["neutral", "happiness"]
