@@ -211,6 +211,51 @@ def test_every_face_of_a_crowd_is_read_once_a_frame(clips, operations):
     assert done["searches"] <= 20 * faces * 1.5
 
 
+def eight_in_motion(astronaut):
+    """Yield frames of a face, eight times, that is shaken all the time."""
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    tile = cv2.resize(grey[30:240, 120:330], (160, 160), interpolation=cv2.INTER_AREA)
+    wall = np.tile(tile, (2, 4))
+    rng = np.random.default_rng(0)
+    while True:
+        yield np.roll(wall, tuple(rng.integers(-4, 5, 2)), (0, 1))
+
+
+def test_of_eight_faces_in_motion_half_are_followed_and_read_in_a_frame(astronaut, operations):
+    reader = ExpressionRecognizer(
+        FaceDetector(), load_classifier("fisherfaces"), RecognitionSettings(1e3)
+    )
+    wall = eight_in_motion(astronaut)
+    assert len(reader.read(next(wall), 0.0).faces) == 8
+    most = Counter()
+    begin = operations.counts.copy()
+    for k in range(1, 46):
+        before = operations.counts.copy()
+        assert len(reader.read(next(wall), k / 30).faces) == 8
+        done = operations.since(before)
+        most = most | done
+    assert most["read"] <= 4 and most["searches"] <= 4 + 5  # one, once in a while, with all
+    assert operations.since(begin)["searches"] <= 45 * 5
+
+
+def test_what_costs_much_is_spread_over_frames(clips, operations):
+    """No frame is read that was searched over all sizes or for newcomers, but soon after."""
+    detector = FaceDetector()
+    reader = ExpressionRecognizer(detector, load_classifier("fisherfaces"))
+    sizes, search_size, search_frame = [], detector.search_size, detector.search_frame
+    detector.search_size = lambda *given: sizes.append(1) or search_size(*given)
+    detector.search_frame = lambda *given: sizes.append(1) or search_frame(*given)
+    wide = []
+    for stamp, grey in grey_frames(clips / "single_face.mp4"):
+        before, sizes[:] = operations.counts.copy(), []
+        reader.read(grey, stamp)
+        if sizes and stamp > 0.1:
+            wide.append(operations.since(before)["read"])
+    assert len(wide) >= 4 and sum(wide) == 0
+    seconds = stamp
+    assert len(wide) <= seconds * (1 / 0.9 + 1) + 3  # a face that keeps its size, newcomers
+
+
 @pytest.fixture
 def counted_node(ros, monkeypatch, operations):
     """Yield a function that starts a recognizer whose conversions are counted."""

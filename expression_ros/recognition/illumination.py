@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-_SAMPLE = 4  # every so many rows and columns are looked at: enough for a histogram
+_SAMPLE = 5000  # pixels, evenly spread, are looked at: enough for a histogram
 _DARK = 90  # grey levels; where 99 % of a frame are darker, cascades begin to miss faces
 _LEAST_SPREAD = (
     8  # grey levels; less is the noise of a covered lens, which is not amplified further
@@ -28,7 +28,8 @@ def brightened(grey: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) uint8: ``grey`` itself, or a stretched copy.
     """
-    sample = np.ascontiguousarray(grey[::_SAMPLE, ::_SAMPLE])
+    step = max(1, math.isqrt(grey.size // _SAMPLE))
+    sample = np.ascontiguousarray(grey[::step, ::step])
     if sample.size == 0:
         return grey
     share = np.cumsum(np.bincount(sample.ravel(), minlength=256)) / sample.size

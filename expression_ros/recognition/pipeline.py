@@ -34,6 +34,12 @@ _LEAST_S = 0.001  # passes from every frame to the next
 _LATEST_S = 1e12  # a stamp beyond it is no time in seconds; floats begin to lose milliseconds there
 _PAIR_S = 0.3  # between a face and its mirror image, read in turns, that are taken together
 _SIZE_S = 0.3  # between searches of a followed face over all sizes
+_LONGEST_SIZE_S = 0.9  # the same, of a face that keeps its size
+_SAME_SIZE = 0.06  # share of the width by which that search may err
+_CALM_S = 0.09  # between readings of a face whose last one said nothing new
+_PATIENCE_S = 0.15  # so long a reading waits for a frame without another large expense
+_NEWS = 0.1  # by which a score must differ from the one before to be new
+_FOLLOWED, _READ = 4, 2  # faces that are followed and read in each frame, however many there are
 _FINE, _COARSE = False, True
 _WATCHED = FacePreparation()  # the face on which the mouth is watched
 
@@ -113,23 +119,30 @@ class _FaceMemory:
     settler: LabelSettler = field(default_factory=LabelSettler)
     still: StillFace = field(default_factory=StillFace)
     prediction: Prediction | None = None
+    said: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=3))
     read_at: float = 0.0  # stamp of the frame the prediction is of
     sized_at: float = -math.inf  # stamp of the last search over all sizes
     view: Prediction | None = None  # the last reading, of the face or of its mirror image
+    size_s: float = _SIZE_S  # from it to the next
     mirrored: bool = False  # whether it is the mirror image's turn to be read
     mouth: MouthWatch = field(default_factory=MouthWatch)
+    watched_at: float = -math.inf  # stamp of the last look at the mouth
     rest: RestingState = field(default_factory=RestingState)
 
     def is_due(self, stamp: float) -> bool:
         """Return whether the expression may be another than at the last reading."""
-        return not 0 <= stamp - self.read_at < BLINK_S
+        return not 0 <= stamp - self.read_at < (_CALM_S if self.is_calm() else BLINK_S)
 
-    def needs_no_look(self, grey: np.ndarray, stamp: float) -> bool:
-        """Return whether the face looks as it did when it was last found and read."""
-        found_later = self.still.stamp != self.read_at  # it had jumped: found, and not read again
-        if found_later and self.is_due(stamp):
+    def is_calm(self) -> bool:
+        """Return whether the last reading said what was known: the next one can wait a little."""
+        if len(self.said) < self.said.maxlen:
             return False
-        return self.still.is_unchanged(grey, stamp)
+        before, now = self.said[0], self.said[-1]  # of the same side: sides take turns
+        return all(abs(score - before.get(label, 0.0)) < _NEWS for label, score in now.items())
+
+    def is_news(self) -> bool:
+        """Return whether the face was found again, changed, since it was last read."""
+        return self.still.stamp != self.read_at
 
 
 class ExpressionRecognizer:
@@ -175,6 +188,7 @@ class ExpressionRecognizer:
         self._last_stamp: float | None = None  # of the frames' time, see _time_of
         self._given_stamp: float | None = None
         self._shape: tuple[int, ...] = ()  # of the frames that all this is of
+        self._searched_more = False  # whether this frame was searched for more than known faces
         self._newcomers = None
 
     def close(self) -> None:
@@ -217,12 +231,17 @@ class ExpressionRecognizer:
             track.id
             for track in self._tracker.tracks
             if track.last_seen == self._last_stamp
-            and self._memories[track.id].needs_no_look(grey, stamp)
+            and self._memories[track.id].still.is_unchanged(grey, stamp)
         }
+        still |= self._waiting(still)
         tracks = self._tracker.update(self._detect(grey, stamp, still), stamp)
         self._last_stamp = stamp
         detected = time.perf_counter()
-        faces = [self._read_face(grey, track, stamp, track.id in still) for track in tracks]
+        due = self._due_to_be_read(tracks, still, stamp)
+        faces = [
+            self._read_face(grey, track, stamp, track.id in still, track.id in due)
+            for track in tracks
+        ]
         self._forget_lost_faces()
         primary = self._primary_of(tracks, grey.shape, stamp)
         faces.sort(key=lambda face: -face.box.area)
@@ -232,6 +251,34 @@ class ExpressionRecognizer:
             {"detect": detected - begin, "classify": classified - detected},
             next((face for face in faces if face.id == primary), None),
         )
+
+    def _waiting(self, still: set[int]) -> set[int]:
+        """Return the faces that are taken to be where they were: of many, each has its turn.
+
+        Those that were not looked at for longest are followed in this frame, half of them or more.
+        """
+        moving = [
+            track
+            for track in self._tracker.tracks
+            if track.last_seen == self._last_stamp and track.id not in still
+        ]
+        moving.sort(key=lambda track: self._memories[track.id].still.stamp)
+        return {track.id for track in moving[max(_FOLLOWED, math.ceil(len(moving) / 2)) :]}
+
+    def _due_to_be_read(self, tracks: list[Track], still: set[int], stamp: float) -> set[int]:
+        """Return the known faces that are read in this frame; of many, each has its turn.
+
+        A frame that was searched for more than the known faces is no frame to read in as well,
+        unless the reading has waited.
+        """
+        due = []
+        for track in tracks:
+            memory = self._memories.get(track.id)
+            changed = track.id not in still or (memory and memory.is_news())
+            if memory and changed and memory.is_due(stamp):
+                if not self._searched_more or stamp - memory.read_at > _PATIENCE_S:
+                    due.append((memory.read_at, track.id))
+        return {track for _, track in sorted(due)[: max(_READ, math.ceil(len(tracks) / 2))]}
 
     def _begin_anew(self) -> None:
         """Forget all faces in mid-stream: the next frames ask one cascade each.
@@ -282,9 +329,11 @@ class ExpressionRecognizer:
 
     def _detect(self, grey: np.ndarray, stamp: float, still: set[int]) -> list[Detection]:
         known = self._tracker.tracks
+        self._searched_more = False
         if not known:
             return self._search_for_anybody(grey, stamp)
         sized = self._next_to_size([track for track in known if track.id not in still], stamp)
+        self._searched_more = sized is not None
         seen = [
             track.detection if track.id in still else self._follow(grey, track, track is sized)
             for track in known
@@ -300,19 +349,35 @@ class ExpressionRecognizer:
         return [found[i] for i in without_overlaps([d.box for d in found])]
 
     def _next_to_size(self, tracks: list[Track], stamp: float) -> Track | None:
-        """Return the face whose size is due to be searched; one a frame, to spread the cost."""
+        """Return the face whose size is due to be searched; one a frame, to spread the cost.
+
+        None in a frame in which newcomers are searched.
+        """
+        if self._due(stamp) and self.detector.selection != "single":
+            return None
         waiting = [track for track in tracks if track.last_seen == self._last_stamp]
         track = min(waiting, key=lambda t: self._memories[t.id].sized_at, default=None)
-        if track is None or stamp - self._memories[track.id].sized_at < _SIZE_S:
+        if track is None:
             return None
-        self._memories[track.id].sized_at = stamp
+        memory = self._memories[track.id]
+        if stamp - memory.sized_at < memory.size_s:
+            return None
+        memory.sized_at = stamp
         return track
 
     def _follow(self, grey: np.ndarray, track: Track, sized: bool) -> Detection | None:
         if track.last_seen == self._last_stamp:
-            found = self.detector.search_size(grey, track.detection) if sized else None
+            found = self._sized(grey, track) if sized else None
             return found or self.detector.search_near(grey, track.detection)
         return self.detector.search_lost(grey, track.detection, next(self._lost_turn))
+
+    def _sized(self, grey: np.ndarray, track: Track) -> Detection | None:
+        """Return the face at whatever size it has; one that keeps it is asked ever less often."""
+        found = self.detector.search_size(grey, track.detection)
+        memory, width = self._memories[track.id], track.detection.box.w
+        is_kept = found is not None and abs(found.box.w - width) <= _SAME_SIZE * width
+        memory.size_s = min(memory.size_s + _SIZE_S, _LONGEST_SIZE_S) if is_kept else _SIZE_S
+        return found
 
     def _due(self, stamp: float) -> bool:
         last = self._whole_frame_at
@@ -359,6 +424,7 @@ class ExpressionRecognizer:
         self._whole_frame_at = stamp
         if self.detector.selection == "single":
             return []  # one face is asked for, and it is in view
+        self._searched_more = True
         turn, boxes = (next(self._frame_turn),), [detection.box for detection in known]
         if not self.settings.background:
             return self.detector.search_frame(grey, turn, _COARSE, boxes)
@@ -382,16 +448,24 @@ class ExpressionRecognizer:
         seen = [self.detector.search_near(grey, detection) for detection in new]
         return [detection for detection in seen if detection]
 
-    def _read_face(self, grey: np.ndarray, track: Track, stamp: float, still: bool) -> FaceReading:
-        memory = self._memories.setdefault(track.id, _FaceMemory())
+    def _read_face(
+        self, grey: np.ndarray, track: Track, stamp: float, still: bool, due: bool
+    ) -> FaceReading:
+        memory = self._memories.setdefault(track.id, _FaceMemory(sized_at=stamp))  # just searched
         if not still:
             memory.still.remember(grey, track.detection.box, stamp)
         prediction = memory.prediction
-        if prediction is None or (not still and memory.is_due(stamp)):
-            view = self._ask(grey, track, memory, stamp)
+        # A calm face is read less often than its mouth has to be watched.
+        if not still and not 0 <= stamp - memory.watched_at < BLINK_S:
+            view = levelled(grey, track.box, track.detection.tilt)
+            memory.mouth.see(prepare_face(*view, _WATCHED), stamp)
+            memory.watched_at = stamp
+        if prediction is None or due:
+            said = self._ask(grey, track, memory, stamp)
             other = memory.view if stamp - memory.read_at < _PAIR_S else None
-            prediction = memory.prediction = agreed([view, other]) if other else view
-            memory.view, memory.read_at = view, stamp
+            prediction = memory.prediction = agreed([said, other]) if other else said
+            memory.said.append(said.scores)
+            memory.view, memory.read_at = said, stamp
         settler = memory.settler
         settler.time_constant = self.settings.smoothing
         settler.margin = self.settings.switch_margin
@@ -410,7 +484,6 @@ class ExpressionRecognizer:
 
     def _ask(self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float) -> Prediction:
         view = levelled(grey, track.box, track.detection.tilt)
-        memory.mouth.see(prepare_face(*view, _WATCHED), stamp)
         turned, memory.mirrored = memory.mirrored, not memory.mirrored
         if turned:
             view = mirrored(*view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from expression_ros.recognition.boxes import Box, covers, overlap
+from expression_ros.recognition.boxes import Box, covers, intersection, overlap
 from expression_ros.recognition.detection import Detection
 
 _SAME_FACE_OVERLAP = 0.2
@@ -91,7 +91,10 @@ class FaceTracker:
 
 def _similarity(a: Box, b: Box) -> float:
     """Return the overlap; a box inside the other counts too: cascades frame faces differently."""
-    return max(overlap(a, b), 0.5 * covers(a, b) if covers(a, b) > 0.8 else 0.0)
+    if not intersection(a, b):  # of many faces, most pairs
+        return 0.0
+    share = covers(a, b)
+    return max(overlap(a, b), 0.5 * share if share > 0.8 else 0.0)
 
 
 def _blend(old: Box, new: Box) -> Box:
