@@ -83,14 +83,14 @@ def test_a_face_on_a_photo_is_found(make, portrait, scene):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("turn", [-40, -20, 0, 20, 40])
+@pytest.mark.parametrize("turn", [-40, -30, 0, 30, 40])
 def test_a_network_tells_how_far_a_head_is_tilted(portrait, name, turn):
     upright, turned = (
         choice_of(name).make().search_photo(shown(portrait, turn=degrees)[0])[0]
         for degrees in (0, turn)
     )
     # Turned anticlockwise, the line of the eyes rises to the right.
-    assert turned.tilt - upright.tilt == pytest.approx(-turn, abs=6)
+    assert turned.tilt - upright.tilt == pytest.approx(-turn, abs=8)
     assert turned.box.w == pytest.approx(upright.box.w, rel=0.12)
 
 

