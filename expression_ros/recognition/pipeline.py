@@ -117,10 +117,18 @@ class _FaceMemory:
 
     def is_due(self, stamp: float) -> bool:
         """Return whether the expression may be another than at the last reading."""
-        return not 0 <= stamp - self.read_at < (_CALM_S if self.is_calm() else BLINK_S)
+        return not 0 <= stamp - self.read_at < self.rest_s()
+
+    def is_unchanged(self, grey: np.ndarray, stamp: float) -> bool:
+        """Return whether the face needs not be found again: it looks as when it was found."""
+        return self.still.is_unchanged(grey, stamp, self.rest_s())
+
+    def rest_s(self) -> float:
+        """Return for how many seconds a face that does not jump is taken to be as it was."""
+        return _CALM_S if self.is_calm() else BLINK_S
 
     def is_calm(self) -> bool:
-        """Return whether the last reading said what was known: the next one can wait a little."""
+        """Return whether the last reading said what was known."""
         if len(self.said) < self.said.maxlen:
             return False
         before, now = self.said[0], self.said[-1]  # of the same side: sides take turns
@@ -217,7 +225,7 @@ class ExpressionRecognizer:
             track.id
             for track in self._tracker.tracks
             if track.last_seen == self._last_stamp
-            and self._memories[track.id].still.is_unchanged(grey, stamp)
+            and self._memories[track.id].is_unchanged(grey, stamp)
         }
         still |= self._waiting(still)
         tracks = self._tracker.update(self._detect(grey, stamp, still), stamp)
