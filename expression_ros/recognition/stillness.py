@@ -33,9 +33,7 @@ class StillFace:
         self._box: Box | None = None
         self.stamp = 0.0
 
-    def is_unchanged(
-        self, grey: np.ndarray, stamp: float, only_jumps_s: float = BLINK_S
-    ) -> bool:
+    def is_unchanged(self, grey: np.ndarray, stamp: float, only_jumps_s: float = BLINK_S) -> bool:
         """Return whether no part of the face has changed since ``remember``.
 
         Args:
