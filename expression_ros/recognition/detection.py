@@ -82,7 +82,7 @@ class _Vicinity:
 
 # From one frame to the next a face hardly moves. The wide look, which costs more, follows only
 # where this one fails.
-_TIGHT = _Vicinity(0.15, 0.9, 1.12, 72, _Steps(1.1, 3))
+_TIGHT = _Vicinity(0.15, 0.9, 1.12, 72, _Steps(1.15, 3))
 _WIDE = _Vicinity(0.45, 0.7, 1.4, 72, _Steps(1.1, 4))
 # All sizes that a face can take within a second; as much evidence as in a whole frame.
 _SIZES = _Vicinity(0.3, 0.6, 1.5, 60, _Steps(1.1, 5))

@@ -38,6 +38,7 @@ _LONGEST_SIZE_S = 0.9  # the same, of a face that keeps its size
 _SAME_SIZE = 0.06  # share of the width by which that search may err
 _CALM_S = 0.09  # between readings of a face whose last one said nothing new
 _PATIENCE_S = 0.15  # so long a reading waits for a frame without another large expense
+_SAID = 3  # readings that are kept: one of the same side, as sides take turns, and the last
 _NEWS = 0.1  # by which a score must differ from the one before to be new
 _FOLLOWED, _READ = 4, 2  # faces that are followed and read in each frame, however many there are
 _FINE, _COARSE = False, True
@@ -119,7 +120,7 @@ class _FaceMemory:
     settler: LabelSettler = field(default_factory=LabelSettler)
     still: StillFace = field(default_factory=StillFace)
     prediction: Prediction | None = None
-    said: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=3))
+    said: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=_SAID))
     read_at: float = 0.0  # stamp of the frame the prediction is of
     sized_at: float = -math.inf  # stamp of the last search over all sizes
     view: Prediction | None = None  # the last reading, of the face or of its mirror image
@@ -131,11 +132,19 @@ class _FaceMemory:
 
     def is_due(self, stamp: float) -> bool:
         """Return whether the expression may be another than at the last reading."""
-        return not 0 <= stamp - self.read_at < (_CALM_S if self.is_calm() else BLINK_S)
+        return not 0 <= stamp - self.read_at < self.rest_s()
+
+    def is_unchanged(self, grey: np.ndarray, stamp: float) -> bool:
+        """Return whether the face needs not be found again: it looks as when it was found."""
+        return self.still.is_unchanged(grey, stamp, self.rest_s())
+
+    def rest_s(self) -> float:
+        """Return for how many seconds a face that does not jump is taken to be as it was."""
+        return _CALM_S if self.is_calm() else BLINK_S
 
     def is_calm(self) -> bool:
-        """Return whether the last reading said what was known: the next one can wait a little."""
-        if len(self.said) < self.said.maxlen:
+        """Return whether the last reading said what was known."""
+        if len(self.said) < _SAID:
             return False
         before, now = self.said[0], self.said[-1]  # of the same side: sides take turns
         return all(abs(score - before.get(label, 0.0)) < _NEWS for label, score in now.items())
@@ -231,7 +240,7 @@ class ExpressionRecognizer:
             track.id
             for track in self._tracker.tracks
             if track.last_seen == self._last_stamp
-            and self._memories[track.id].still.is_unchanged(grey, stamp)
+            and self._memories[track.id].is_unchanged(grey, stamp)
         }
         still |= self._waiting(still)
         tracks = self._tracker.update(self._detect(grey, stamp, still), stamp)
@@ -274,10 +283,12 @@ class ExpressionRecognizer:
         due = []
         for track in tracks:
             memory = self._memories.get(track.id)
-            changed = track.id not in still or (memory and memory.is_news())
-            if memory and changed and memory.is_due(stamp):
-                if not self._searched_more or stamp - memory.read_at > _PATIENCE_S:
-                    due.append((memory.read_at, track.id))
+            if memory is None or not memory.is_due(stamp):
+                continue
+            changed = track.id not in still or memory.is_news()
+            waits = self._searched_more and stamp - memory.read_at <= _PATIENCE_S
+            if changed and not waits:
+                due.append((memory.read_at, track.id))
         return {track for _, track in sorted(due)[: max(_READ, math.ceil(len(tracks) / 2))]}
 
     def _begin_anew(self) -> None:

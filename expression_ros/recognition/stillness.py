@@ -33,12 +33,13 @@ class StillFace:
         self._box: Box | None = None
         self.stamp = 0.0
 
-    def is_unchanged(self, grey: np.ndarray, stamp: float) -> bool:
+    def is_unchanged(self, grey: np.ndarray, stamp: float, only_jumps_s: float = BLINK_S) -> bool:
         """Return whether no part of the face has changed since ``remember``.
 
         Args:
             grey: (H, W) uint8, the frame.
             stamp: of the frame in seconds.
+            only_jumps_s: seconds for which only a jump counts as a change.
         """
         age = stamp - self.stamp
         if self._cells is None or self._box is None or not 0 <= age < _TRUST_S:
@@ -46,7 +47,7 @@ class StillFace:
         cells = _cells_of(grey, self._box)
         if cells is None:
             return False
-        limit = _JUMP if age < BLINK_S else _CHANGE
+        limit = _JUMP if age < only_jumps_s else _CHANGE
         return int(cv2.absdiff(cells, self._cells).max()) <= limit
 
     def remember(self, grey: np.ndarray, box: Box, stamp: float) -> None:
