@@ -126,11 +126,12 @@ def refused(capsys, *words):
 
 
 def portrait_session(portrait):
-    """Return a face that moves and blurs, is away for half a second, and comes back turned."""
+    """Return a face that moves and blurs, is away for a second, and comes back turned, out of focus."""
     shifted = [np.roll(portrait, k, axis=1) for k in range(0, 40, 2)]
     blurred = [cv2.GaussianBlur(portrait, (0, 0), 0.5 + k / 1.5) for k in range(20)]
     away = [np.full_like(portrait, 100 + k) for k in range(30)]
-    return stamped([*shifted, *blurred, *away, *(picture[:, ::-1] for picture in blurred[:10])])
+    back = [picture[:, ::-1] for picture in [*[blurred[12]] * 25, *blurred[12:2:-1]]]
+    return stamped([*shifted, *blurred, *away, *back])
 
 
 def clip_session(clips):
