@@ -177,7 +177,7 @@ class Person:
 
 def _placed(portrait: np.ndarray) -> np.ndarray:
     """Return a stream's frame with the face of a portrait in its middle."""
-    found = FaceDetector().search_every_cascade(portrait)
+    found = FaceDetector().search_photo(portrait)
     if not found:
         raise ValueError("no face is found")
     x, y, width, _ = found[0].box
