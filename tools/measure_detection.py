@@ -98,10 +98,12 @@ def pictures(faces: list[tuple[np.ndarray, Box]], scene: Scene) -> Iterator[tupl
 
 
 def searches_of(name: str, detector: Detector) -> dict[str, Search]:
-    """Return what the package does with a photo and with the first frame of a stream."""
+    """Return what the package does with a photo, and all looks of a stream's thorough search."""
     return {
         f"{name}, photo": lambda grey: [d.box for d in detector.search_photo(brightened(grey))],
-        f"{name}, stream": lambda grey: [d.box for d in detector.search_frame(brightened(grey))],
+        f"{name}, stream": lambda grey: [
+            d.box for d in detector.search_frame(brightened(grey), range(detector.parts))
+        ],
     }
 
 

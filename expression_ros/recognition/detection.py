@@ -100,6 +100,8 @@ _WIDEST = 6.0
 _TURNED = 25  # degrees; a cascade sees faces turned by up to 15
 
 # Where a face was lost: one look a frame, a cascade and by how much the frame is turned for it.
+# Of a stream's searches for anybody, after those by each cascade: by how much the frame is turned.
+_TURNED_LOOKS = (_TURNED, -_TURNED)
 LOST_LOOKS = ((0, 0), (1, 0), (1, _TURNED), (2, 0), (3, 0), (1, -_TURNED))
 
 
@@ -111,8 +113,8 @@ class Detection:
         box: where it is in the frame.
         cascade: the cascade's place in the order.
         turn: degrees by which the frame was turned, anticlockwise, when the cascade saw it.
-        tilt: degrees by which the line of the eyes falls to the right, from a detector that sees
-            eyes; 0 where it is not known.
+        tilt: degrees by which the line of the eyes falls to the right, as far as it is known: seen
+            by a detector that sees eyes, or about that of the turned frame.
     """
 
     box: Box
@@ -144,7 +146,7 @@ class FaceDetector:
         ValueError: a setting is out of range.
     """
 
-    parts = len(CASCADE_ORDER)
+    parts = len(CASCADE_ORDER) + len(_TURNED_LOOKS)
     lost_looks = len(LOST_LOOKS)
 
     def __init__(self, selection: str = "all", min_face: float = 0.12):
@@ -176,7 +178,8 @@ class FaceDetector:
 
         Args:
             grey: (H, W) uint8.
-            cascades: which to ask, by their place in the order.
+            cascades: which to ask, by their place in the order; the numbers after them are looks at
+                the turned frame.
             coarse: try sizes further apart, in half the time; for a stream, where a face that is
                 missed once is found soon after.
             known: faces that are not searched for: where they are the frame is made even, which
@@ -190,6 +193,11 @@ class FaceDetector:
         if known:
             small = _without(small, known, scale)
         for index in cascades:
+            if index >= len(CASCADE_ORDER):
+                turn = _TURNED_LOOKS[index - len(CASCADE_ORDER)]
+                if found := self._look_turned(grey, small, scale, turn, sweep):
+                    return found
+                continue
             boxes = self._faces_in(small, scale, index, grey.shape, sweep)
             if self.selection == "single":
                 if len(boxes) == 1:
@@ -227,7 +235,8 @@ class FaceDetector:
         agreed = _agreed(found)
         for turn in (_TURNED, -_TURNED):
             if not agreed:
-                agreed = _agreed(self._turned_faces(small, scale, grey.shape, turn))
+                every = range(len(CASCADE_ORDER))
+                agreed = _agreed(self._turned_faces(small, scale, grey.shape, turn, _FINE, every))
         faces = [self._exact(grey, detection) for detection in agreed]
         return sorted(faces, key=lambda d: -d.box.area)
 
@@ -302,7 +311,7 @@ class FaceDetector:
             if boxes:
                 nearest = min(boxes, key=lambda b: self._distance(b, left, top, scale, known.box))
                 box = to_frame(nearest, left, top, scale, grey.shape)
-                return Detection(box, index, turn) if min(box.w, box.h) > 0 else None
+                return Detection(box, index, turn, float(turn)) if min(box.w, box.h) > 0 else None
         return None
 
     def _is_confirmed(self, grey: np.ndarray, detection: Detection) -> bool:
@@ -330,10 +339,30 @@ class FaceDetector:
                  for x, y, w, h in found]  # fmt: skip
         return [Detection(box, index) for box in boxes if min(box.w, box.h) > 0]
 
-    def _turned_faces(
-        self, small: np.ndarray, scale: float, shape: tuple[int, ...], turn: int
+    def _look_turned(
+        self, grey: np.ndarray, small: np.ndarray, scale: float, turn: int, sweep: _Sweep
     ) -> list[Detection]:
-        """Return what all cascades see in the turned working copy, in pixels of the frame."""
+        """Return faces whose heads are tilted, as one cascade sees them and another confirms."""
+        if self.selection == "single":
+            return []  # the rule knows upright faces only
+        found = [
+            self._exact(grey, face)
+            for face in self._turned_faces(small, scale, grey.shape, turn, sweep, (_ALT2,))
+            if self._search_vicinity(grey, face, _SECOND, [_ALT], turn) is not None
+        ]
+        found.sort(key=lambda d: -d.box.area)
+        return [found[i] for i in without_overlaps([d.box for d in found])]
+
+    def _turned_faces(
+        self,
+        small: np.ndarray,
+        scale: float,
+        shape: tuple[int, ...],
+        turn: int,
+        sweep: _Sweep,
+        cascades: Iterable[int],
+    ) -> list[Detection]:
+        """Return what cascades see in the turned working copy, in pixels of the frame."""
         height, width = small.shape
         edge = round(0.2 * max(height, width))  # so that turning cuts no corner with a face
         small = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
@@ -342,14 +371,14 @@ class FaceDetector:
             small, cv2.getRotationMatrix2D(centre, turn, 1.0), small.shape[::-1],
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
-        smallest = max(_FINE.smallest_px, round(self.min_face * shape[0] * scale))
+        smallest = max(sweep.smallest_px, round(self.min_face * shape[0] * scale))
         found = []
-        for index in range(len(CASCADE_ORDER)):
-            for face in self._detect(small, index, _FINE.steps, smallest, min(height, width)):
+        for index in cascades:
+            for face in self._detect(small, index, sweep.steps, smallest, min(height, width)):
                 x, y, w, h = turned_back(face, centre, turn)
                 box = to_frame(Box(x - edge, y - edge, w, h), 0, 0, scale, shape)
                 if min(box.w, box.h) > 0:
-                    found.append(Detection(box, index, turn))
+                    found.append(Detection(box, index, turn, float(turn)))
         return found
 
     @staticmethod
