@@ -234,7 +234,7 @@ def test_no_more_pictures_are_made_than_fifteen_a_second(astronaut, tmp_path):
             rate = 30 / (time.monotonic() - begin)
     finally:
         session.close()
-    assert 5 < rate <= MAX_RATE * 1.05
+    assert rate <= MAX_RATE * 1.05  # how slow it may be is the machine's affair
 
 
 def test_a_wide_frame_is_drawn_small_and_left_as_it_was(astronaut):
