@@ -230,7 +230,8 @@ The first three figures are by the ten people whom FER+ asked about each face of
 the share of the faces on which most of them agree that is read as they do, how often one person
 drawn at random would say the same (a second person: 0.682; the best possible: 0.793), and the share
 of faces that can be answered with 95 of 100 right. They are the ones to choose by:
-[evaluation.md](evaluation.md) says why. Rows without them were measured before votes were at hand.
+[evaluation.md](evaluation.md) says why. Rows without them were measured before votes were at hand,
+and by one look; the first row by two (face and mirror image).
 
 The rest is by FER2013's single labels. Accuracy, macro F1 and expected calibration error (15 bins)
 are those of the public test; London, the share of neutral and of smiling portraits that are called
