@@ -56,6 +56,9 @@ def calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path, learn: str
     if judged.votes is not None:
         for line in people_lines(_people(ensemble, faces)):
             report_progress(f"calibration faces, {line}")
+    # Of one look: that is how a stream begins, and of two looks it is more than RIGHT_ENOUGH.
+    said = [ensemble.predict_descriptor(vector[None]) for vector in vectors]
+    right = np.array([p.label == label for p, label in zip(said, truth, strict=True)])
     threshold = trustworthy_score(np.array([p.score for p in said]), right, RIGHT_ENOUGH)
     if threshold is not None:
         settings["min_confidence"] = threshold

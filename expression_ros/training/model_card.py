@@ -263,8 +263,8 @@ def _confidence(manifest: ModelManifest, measured: Measurements) -> str:
     if least is not None:
         chosen = (
             f"`min_confidence` {least:.2f} is the least score from which on at least "
-            f"{RIGHT_ENOUGH:.0%} of the answers on the calibration faces are right, by {judge} "
-            f"(with 97.5 % certainty, counted in steps of 0.05). On the test faces, "
+            f"{RIGHT_ENOUGH:.0%} of the answers on the calibration faces are right by one look, "
+            f"by {judge} (with 97.5 % certainty, counted in steps of 0.05). On the test faces, "
             f"{right[scores >= least].mean():.1%} of what is said from there on is right.\n"
         )
     return (
