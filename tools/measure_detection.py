@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from expression_ros.recognition.boxes import Box, overlap
 from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detection import Detection, FaceDetector
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.detector_choice import CASCADES, DETECTORS, DetectorChoice
 from expression_ros.recognition.illumination import brightened
@@ -101,10 +101,15 @@ def searches_of(name: str, detector: Detector) -> dict[str, Search]:
     """Return what the package does with a photo, and all looks of a stream's thorough search."""
     return {
         f"{name}, photo": lambda grey: [d.box for d in detector.search_photo(brightened(grey))],
-        f"{name}, stream": lambda grey: [
-            d.box for d in detector.search_frame(brightened(grey), range(detector.parts))
-        ],
+        f"{name}, stream": lambda grey: [d.box for d in _looks(detector, brightened(grey))],
     }
+
+
+def _looks(detector: Detector, grey: np.ndarray) -> list[Detection]:
+    """Return what a thorough search of a stream sees, whose looks are taken one a frame."""
+    parts, turned = detector.parts, detector.turned_looks
+    found = detector.search_frame(grey, range(parts))
+    return found or detector.search_frame(grey, range(parts, parts + turned), True)
 
 
 class _Resting:

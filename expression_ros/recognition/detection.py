@@ -146,7 +146,8 @@ class FaceDetector:
         ValueError: a setting is out of range.
     """
 
-    parts = len(CASCADE_ORDER) + len(_TURNED_LOOKS)
+    parts = len(CASCADE_ORDER)
+    turned_looks = len(_TURNED_LOOKS)
     lost_looks = len(LOST_LOOKS)
 
     def __init__(self, selection: str = "all", min_face: float = 0.12):

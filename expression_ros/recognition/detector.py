@@ -25,6 +25,8 @@ class Detector(Protocol):
         searches: looks taken so far: what a frame costs, independent of the clock.
         parts: into how many parts a thorough search of a frame is divided, such as cascades; a
             stream asks one a frame.
+        turned_looks: how many looks at the turned frame a stream adds to such a search; their
+            numbers follow those of the parts.
         lost_looks: how many different looks there are where a face was lost.
     """
 
@@ -32,6 +34,7 @@ class Detector(Protocol):
     min_face: float
     searches: int
     parts: int
+    turned_looks: int
     lost_looks: int
 
     def twin(self) -> Detector:

@@ -111,6 +111,7 @@ class NetworkDetector:
     """
 
     parts = 1
+    turned_looks = 0
     lost_looks = 1
 
     def __init__(self, network: FaceNetwork, selection: str = "all", min_face: float = 0.12):

@@ -409,7 +409,9 @@ class ExpressionRecognizer:
         if self._due(stamp):
             self._whole_frame_at = stamp
             self._questions.clear()
-            self._questions += [(index, _FINE) for index in range(self.detector.parts)]
+            parts, turned = self.detector.parts, self.detector.turned_looks
+            self._questions += [(index, _FINE) for index in range(parts)]
+            self._questions += [(index, _COARSE) for index in range(parts, parts + turned)]
         if self._questions:
             cascade, coarse = self._questions.popleft()
         elif 0 <= stamp - self._looked_at < _LOOK_AROUND_S or self._scene.is_unchanged(grey):
