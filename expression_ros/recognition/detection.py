@@ -99,9 +99,9 @@ _PRECISE = (_ALT2, _ALT)
 _WIDEST = 6.0
 _TURNED = 25  # degrees; a cascade sees faces turned by up to 15
 
-# Where a face was lost: one look a frame, a cascade and by how much the frame is turned for it.
 # Of a stream's searches for anybody, after those by each cascade: by how much the frame is turned.
 _TURNED_LOOKS = (_TURNED, -_TURNED)
+# Where a face was lost: one look a frame, a cascade and by how much the frame is turned for it.
 LOST_LOOKS = ((0, 0), (1, 0), (1, _TURNED), (2, 0), (3, 0), (1, -_TURNED))
 
 

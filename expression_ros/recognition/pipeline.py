@@ -467,18 +467,18 @@ class ExpressionRecognizer:
         memory = self._memories.setdefault(track.id, _FaceMemory(sized_at=stamp))  # just searched
         if not still:
             memory.still.remember(grey, track.detection.box, stamp)
-        prediction = memory.prediction
+        due = due or memory.prediction is None
         # A calm face is read less often than its mouth has to be watched.
-        if not still and not 0 <= stamp - memory.watched_at < BLINK_S:
+        watched = not still and not 0 <= stamp - memory.watched_at < BLINK_S
+        if due or watched:
             view = levelled(grey, track.box, track.detection.tilt)
-            memory.mouth.see(prepare_face(*view, _WATCHED), stamp)
-            memory.watched_at = stamp
-        if prediction is None or due:
-            said = self._ask(grey, track, memory, stamp)
-            other = memory.view if stamp - memory.read_at < _PAIR_S else None
-            prediction = memory.prediction = agreed([said, other]) if other else said
-            memory.said.append(said.scores)
-            memory.view, memory.read_at = said, stamp
+            if watched:
+                memory.mouth.see(prepare_face(*view, _WATCHED), stamp)
+                memory.watched_at = stamp
+            if due:
+                self._ask(view, memory, stamp)
+        prediction = memory.prediction
+        assert prediction is not None
         settler = memory.settler
         settler.time_constant = self.settings.smoothing
         settler.margin = self.settings.switch_margin
@@ -495,14 +495,18 @@ class ExpressionRecognizer:
             track.id, track.box, label, score, dict(settler.scores), prediction.votes
         )
 
-    def _ask(self, grey: np.ndarray, track: Track, memory: _FaceMemory, stamp: float) -> Prediction:
-        view = levelled(grey, track.box, track.detection.tilt)
+    def _ask(self, view: tuple[np.ndarray, Box], memory: _FaceMemory, stamp: float) -> None:
+        """Read a face, or in turns its mirror image, and take it together with the last reading."""
         turned, memory.mirrored = memory.mirrored, not memory.mirrored
-        if turned:
-            view = mirrored(*view)
+        seen = mirrored(*view) if turned else view
         if isinstance(self.classifier, RegionalVote):
-            return self.classifier.read_watched(*view, memory.mouth.is_speaking(stamp))
-        return self.classifier.read(*view)
+            said = self.classifier.read_watched(*seen, memory.mouth.is_speaking(stamp))
+        else:
+            said = self.classifier.read(*seen)
+        other = memory.view if stamp - memory.read_at < _PAIR_S else None
+        memory.prediction = agreed([said, other]) if other else said
+        memory.said.append(said.scores)
+        memory.view, memory.read_at = said, stamp
 
     def _knows_nobody(self) -> bool:
         """Return whether the classifier is adapted to nobody: whose is, knows the person's rest."""
