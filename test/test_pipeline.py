@@ -13,6 +13,7 @@ from videos import frames
 from expression_ros.recognition.boxes import overlap
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.mouth_watch import MouthWatch
 from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
 
 
@@ -293,3 +294,24 @@ def test_every_cascade_has_its_turn_while_a_face_is_lost(astronaut, rate, monkey
         stripes = cv2.resize(rng.integers(0, 255, (1, 16)).astype(np.uint8), (512, 512))
         assert not recognizer.read(stripes, k / rate).faces
     assert {cascade for one in asked[4:8] for cascade in one} == {0, 1, 2, 3}
+
+
+def test_the_mouth_of_a_calm_face_is_watched_more_often_than_the_face_is_read(
+    astronaut, monkeypatch
+):
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    seen, read = [], []
+    monkeypatch.setattr(MouthWatch, "see", lambda self, face, stamp: seen.append(stamp))
+
+    class Calm:
+        labels = ("neutral",)
+
+        def read(self, grey_frame, box):
+            read.append(box)
+            return Prediction("neutral", 1.0, {"neutral": 1.0})
+
+    recognizer = ExpressionRecognizer(FaceDetector("single"), Calm())
+    for k in range(60):
+        recognizer.read(np.roll(grey, 4 * (k % 2), axis=1), k / 30)
+    assert len(read) < 0.75 * len(seen)
+    assert len(seen) >= 25  # about twenty times a second
