@@ -83,7 +83,7 @@ lint: environment
 # Rebuilds everything in models/ and docs/models.md: make models DATA=folder with fer2013.npz,
 # ferplus_votes.npz, muxspace.zip and london.zip (and london_faces_info.csv, if it is there). The
 # network takes PyTorch and about three hours on two cores; NETWORK=keep leaves it as it is.
-TRAIN_NETWORK = $(PYTHON) -m expression_ros.training.embedding_network \
+TRAIN_NETWORK = $(PYTHON) -m expression_ros.commands.train_embedding \
 	--data "$(DATA)/fer2013.npz" --muxspace "$(DATA)/muxspace.zip"
 
 LEARN = --data "$(DATA)/fer2013.npz" --votes "$(DATA)/ferplus_votes.npz" --leave-out contempt \

@@ -8,9 +8,9 @@ from setuptools import find_packages, setup
 NAME = "expression_ros"
 COMMAND = "expression-ros = expression_ros.cli:main"
 NODES = [
-    "recognizer = expression_ros.nodes.recognizer:main",
-    "mirror = expression_ros.nodes.mirror:main",
-    "web = expression_ros.nodes.web:main",
+    "recognizer = expression_ros.nodes.recognizer.node:main",
+    "mirror = expression_ros.nodes.mirror.node:main",
+    "web = expression_ros.nodes.web.node:main",
     "emotion_selector = expression_ros.nodes.emotion_selector:main",
     "robot_face = expression_ros.nodes.robot_face:main",
     "camera = expression_ros.nodes.camera:main",

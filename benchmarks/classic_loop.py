@@ -19,7 +19,10 @@ import numpy as np
 
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.cascades import load_cascade
-from expression_ros.training.opencv_model_file import FisherfaceModel, write_opencv_model
+from expression_ros.training.fisherfaces.opencv_model_file import (
+    FisherfaceModel,
+    write_opencv_model,
+)
 from expression_ros.vocabulary import FER2013_ORDER
 
 CASCADES = ("default", "alt2", "alt", "alt_tree")

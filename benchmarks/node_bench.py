@@ -13,7 +13,7 @@ from node_process import RecognizerProcess
 from rclpy.clock import Clock
 from sensor_msgs.msg import Image
 
-from expression_ros.nodes.image_messages import to_image_message
+from expression_ros.nodes.common.image_messages import to_image_message
 from expression_ros.recognition.detection import FaceDetector
 
 _SMALL, _HD, _FULL_HD = (640, 480), (1280, 720), (1920, 1080)

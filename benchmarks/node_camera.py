@@ -18,7 +18,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from expression_ros.nodes.publishing import publish
+from expression_ros.nodes.common.publishing import publish
 
 try:
     from vision_msgs.msg import Detection2DArray

@@ -15,7 +15,8 @@ from measuring import summary_ms
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import prepare_face
 from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.settings import RecognitionSettings
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 RATE_HZ = 30.0  # of the stamps, not the speed at which frames are read
@@ -36,8 +37,8 @@ def stages(clips: Path, size: tuple[int, int], most: int) -> dict[str, dict[str,
     """
     from publishing import FramePublisher
 
-    from expression_ros.nodes.image_conversion import grey_from_message
-    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.images.conversion import grey_from_message
+    from expression_ros.nodes.common.image_messages import to_image_message
 
     detector, classifier = FaceDetector(), load_classifier("fisherfaces")
     reader = ExpressionRecognizer(FaceDetector(), classifier)

@@ -8,8 +8,8 @@ import rclpy
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header, String
 
-from expression_ros.nodes.recognizer_outputs import RecognizerOutputs
-from expression_ros.recognition.pipeline import FrameReading
+from expression_ros.nodes.recognizer.outputs import RecognizerOutputs
+from expression_ros.recognition.readings import FrameReading
 
 
 class FramePublisher:

@@ -44,7 +44,7 @@ def main() -> int:
     from measuring import machine
     from report import page
 
-    from expression_ros.nodes.running import use_large_image_transport
+    from expression_ros.nodes.common.running import use_large_image_transport
 
     if not (CLIPS / "multi_face.jpg").is_file():
         print("no clips: python tools/fetch_clips.py .cache/clips", file=sys.stderr)

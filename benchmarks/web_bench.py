@@ -58,7 +58,7 @@ def main() -> int:
 @contextmanager
 def running_session(clip: str) -> Iterator[tuple[str, Callable[[float], Turn]]]:
     """Run the page of ``expression-ros web --video`` in this process."""
-    from expression_ros.frame_sources import open_source
+    from expression_ros.frames.opening import open_source
     from expression_ros.web.server import WebServer
     from expression_ros.web.video_session import VideoSession
 
@@ -98,7 +98,7 @@ def running_nodes(clip: str) -> Iterator[tuple[str, Callable[[float], Turn]]]:
     from diagnostic_msgs.msg import DiagnosticArray
     from rclpy.executors import SingleThreadedExecutor
 
-    from expression_ros.nodes.running import use_large_image_transport
+    from expression_ros.nodes.common.running import use_large_image_transport
 
     os.environ.setdefault("ROS_DOMAIN_ID", "214")
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros import __version__
-from expression_ros.mirroring.robot_commands import add_robots_parser
-from expression_ros.nodes.parameter_files import did_you_mean
-from expression_ros.personal.calibrate_commands import add_calibrate_parser
-from expression_ros.recordings.analyze_commands import add_analyze_parser
-from expression_ros.training.evaluate_commands import add_evaluate_parser
-from expression_ros.training.prepare_commands import add_prepare_parser
-from expression_ros.training.train_commands import add_train_parser
-from expression_ros.viewing.live_commands import add_live_parser
-from expression_ros.viewing.predict_commands import add_predict_parser
-from expression_ros.web.web_commands import add_web_parser
+from expression_ros.commands.analyze import add_analyze_parser
+from expression_ros.commands.calibrate import add_calibrate_parser
+from expression_ros.commands.evaluate import add_evaluate_parser
+from expression_ros.commands.live import add_live_parser
+from expression_ros.commands.predict import add_predict_parser
+from expression_ros.commands.prepare import add_prepare_parser
+from expression_ros.commands.robots import add_robots_parser
+from expression_ros.commands.train import add_train_parser
+from expression_ros.commands.web import add_web_parser
+from expression_ros.parameters.files import did_you_mean
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import importlib
 import os
 import sys
 import tempfile
@@ -130,7 +129,9 @@ def shipped_classifier():
 def quick_reports(monkeypatch):
     """Let the nodes of this process report five times a second: what they say is the same."""
     pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
+    from ros_bench import node_module
+
     for name in ("camera", "emotion_selector", "mirror", "recognizer", "web"):
-        module = importlib.import_module(f"expression_ros.nodes.{name}")
+        module = node_module(name)
         if hasattr(module, "_REPORT_S"):
             monkeypatch.setattr(module, "_REPORT_S", 0.2)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from expression_ros.parameters.choices import CASCADES, YUNET
 from expression_ros.recognition.detector_choice import (
-    CASCADES,
     CENTERFACE_WEIGHTS,
-    YUNET,
     YUNET_WEIGHTS,
     DetectorChoice,
 )

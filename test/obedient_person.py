@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from videos import frames
 
-from expression_ros.frame_sources import FrameSource
+from expression_ros.frames.sources import FrameSource
 
 
 class ObedientPerson(FrameSource):

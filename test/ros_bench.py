@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 import rclpy
@@ -13,12 +15,22 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from expression_ros.nodes.running import use_large_image_transport
+from expression_ros.nodes.common.running import use_large_image_transport
 
 # Upper bound of a wait, for a busy machine; nothing waits this long when all is well.
 PATIENCE_S = 60.0
 _ASK_AGAIN_S = 2.0
 _DISCOVERY_S = 3.0
+
+
+def node_module(name: str) -> ModuleType:
+    """Return the module that holds a node of this package, of one file or of several."""
+    module = importlib.import_module(f"expression_ros.nodes.{name}")
+    return (
+        importlib.import_module(f"{module.__name__}.node")
+        if hasattr(module, "__path__")
+        else module
+    )
 
 
 class Collector:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from expression_ros.personal.adapted_vote import (
+from expression_ros.personal.calibration import Calibration
+from expression_ros.personal.fitting import fit
+from expression_ros.recognition.adapted_vote import (
     AdaptedVote,
     ProjectedVote,
     adapted,
     descriptor_digest,
 )
-from expression_ros.personal.calibration import Calibration
-from expression_ros.personal.fitting import fit
-from expression_ros.personal.person import Person, PersonError, load_person, person_names
 from expression_ros.recognition.models import load_classifier
+from expression_ros.recognition.person import Person, PersonError, load_person, person_names
 
 
 @pytest.fixture(scope="module")

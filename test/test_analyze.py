@@ -18,10 +18,10 @@ import pytest
 from videos import frames
 
 from expression_ros.cli import main
-from expression_ros.nodes.image_conversion import grey_from_message
+from expression_ros.images.conversion import grey_from_message
+from expression_ros.recordings.opening import VideoRecording
 from expression_ros.recordings.timeline import NO_FACE, Timeline
 from expression_ros.recordings.timeline_plot import runs, save_timeline
-from expression_ros.recordings.video_frames import VideoRecording
 
 IMAGE, JPEG = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 START_NS = 1_700_000_000_123_456_789
@@ -150,7 +150,7 @@ def live_readings(ros, session, transport):
     from sensor_msgs.msg import CompressedImage, Image
     from std_msgs.msg import Float32MultiArray, String
 
-    from expression_ros.nodes.recognizer import Recognizer
+    from expression_ros.nodes.recognizer.node import Recognizer
 
     override = [Parameter("image_transport", value=transport)]
     node = ros.add(Recognizer(context=ros.context, parameter_overrides=override))
@@ -229,7 +229,7 @@ def test_a_video_and_a_folder_are_what_a_camera_node_sends(portrait, tmp_path):
     pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
     from builtin_interfaces.msg import Time
 
-    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.nodes.common.image_messages import to_image_message
 
     pictures = write_folder(tmp_path / "pictures", [portrait, portrait[:, ::-1]])
     for recording in (VideoRecording(pictures), write_video(tmp_path / "a.avi", [portrait] * 3)):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expression_ros.recordings.bag_times import BagTimes
+from expression_ros.recordings.bag_images import BagTimes
 
 SECOND = 1_000_000_000
 START, STEP = 1_700_000_000_123_456_789, 33_333_333

@@ -11,9 +11,9 @@ from videos import frames
 
 from expression_ros.cli import main
 from expression_ros.personal.clear_frames import ClearFrames
-from expression_ros.personal.person import load_person, person_names, person_path
 from expression_ros.personal.segments import between, parsed_segments
 from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.person import load_person, person_names, person_path
 
 LABELS = ("anger", "happiness", "neutral")
 
@@ -75,8 +75,8 @@ def _check_node(ros, film):
     from diagnostic_msgs.msg import DiagnosticArray
     from std_msgs.msg import String
 
-    from expression_ros.nodes.image_messages import to_image_message
-    from expression_ros.nodes.recognizer import Recognizer
+    from expression_ros.nodes.common.image_messages import to_image_message
+    from expression_ros.nodes.recognizer.node import Recognizer
 
     rclpy_parameter = pytest.importorskip("rclpy.parameter").Parameter
     smile = [image for _, image in frames(film)][-20]
@@ -107,7 +107,7 @@ def test_a_person_nobody_knows_leaves_the_node_unconfigured_with_the_reason(ros)
     from diagnostic_msgs.msg import DiagnosticArray
     from rclpy.parameter import Parameter
 
-    from expression_ros.nodes.recognizer import Recognizer
+    from expression_ros.nodes.recognizer.node import Recognizer
 
     diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
     overrides = [Parameter("person", value="nobody")]
@@ -135,8 +135,8 @@ def test_pictures_in_a_folder_per_emotion(tmp_path, clips, astronaut, capsys):
 
 
 def test_images_come_from_a_running_camera_node(ros, clips):
-    from expression_ros.nodes.frame_subscription import subscribed_frames
-    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.nodes.common.frame_subscription import subscribed_frames
+    from expression_ros.nodes.common.image_messages import to_image_message
 
     picture = next(image for _, image in frames(clips / "single_face.mp4"))
     message = to_image_message(picture, _now(ros), "eye")

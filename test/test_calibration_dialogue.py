@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from expression_ros.personal.asking import ask_for_each
 from expression_ros.personal.calibration import Calibration, fisherfaces_of
 from expression_ros.personal.dialogue import Dialogue
-from expression_ros.personal.person import PersonError, person_names, save_person
+from expression_ros.personal.kept_persons import save_person
 from expression_ros.personal.questions import EMOTIONS, HINTS, PATIENCE_S, asked_emotions
+from expression_ros.recognition.person import PersonError, person_names
+from expression_ros.viewing.asking import ask_for_each
 from expression_ros.vocabulary import EMOTIONS as ALL
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.state import WebState
@@ -174,8 +175,8 @@ def page(state, ensemble):
 
 
 def known(name, ensemble):
-    from expression_ros.personal.adapted_vote import descriptor_digest
-    from expression_ros.personal.person import Person
+    from expression_ros.recognition.adapted_vote import descriptor_digest
+    from expression_ros.recognition.person import Person
 
     save_person(Person(name, np.zeros((1, 256), np.float32), ("neutral",), np.zeros(1, int),
                        descriptor_digest(ensemble), 3.0))  # fmt: skip

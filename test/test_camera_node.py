@@ -23,9 +23,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_bench import PATIENCE_S, wait_until
 from sensor_msgs.msg import Image
 
-from expression_ros.frame_sources import FrameSource, SourceError
+from expression_ros.frames.sources import FrameSource, SourceError
 from expression_ros.nodes.camera import Camera
-from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
+from expression_ros.nodes.common.image_messages import to_image_message, to_jpeg_message
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)

@@ -8,7 +8,7 @@ import pytest
 from test_robots_shipped import HRI_WORDS
 
 from expression_ros.mirroring.robot_table import load_robot
-from expression_ros.recognition.circumplex import COORDINATES, hri_word, valence_and_arousal
+from expression_ros.recognition.ros4hri import COORDINATES, hri_word, valence_and_arousal
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
 

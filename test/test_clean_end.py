@@ -22,7 +22,7 @@ from ros_bench import PATIENCE_S, wait_until
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from expression_ros.nodes.image_messages import to_image_message
+from expression_ros.nodes.common.image_messages import to_image_message
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NODES = ("camera", "recognizer", "mirror", "robot_face", "emotion_selector", "web")

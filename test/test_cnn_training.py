@@ -13,13 +13,13 @@ from test_vector_classifiers import train
 
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.models import load_classifier, model_facts
-from expression_ros.training.faces import DataError
+from expression_ros.training.data.faces import DataError
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch onnx")
 pytest.importorskip("onnx", reason="needs onnx: pip install onnx")
 
-from expression_ros.training.cnn import CnnSettings, CnnTraining  # noqa: E402
-from expression_ros.training.expression_networks import (  # noqa: E402
+from expression_ros.training.networks.cnn import CnnSettings, CnnTraining  # noqa: E402
+from expression_ros.training.networks.expression_networks import (  # noqa: E402
     DESIGNS,
     load_imagenet_weights,
 )

@@ -20,7 +20,7 @@ from generated_faces import write_linear_onnx
 
 from expression_ros.mirroring.robot_table import RobotTableError, load_robot
 from expression_ros.mirroring.styles import StyleError, load_style
-from expression_ros.personal.person import Person, PersonError, load_person, save_person
+from expression_ros.personal.kept_persons import save_person
 from expression_ros.recognition.model_manifest import (
     ModelError,
     read_manifest,
@@ -30,6 +30,7 @@ from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.mouth_cover import read_mouth_cover
 from expression_ros.recognition.network_description import read_description
 from expression_ros.recognition.network_trial import network_crash
+from expression_ros.recognition.person import Person, PersonError, load_person
 from expression_ros.recognition.plain_arrays import ArraysError, read_plain_arrays
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.recognition.vector_classifier import (

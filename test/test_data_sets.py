@@ -20,17 +20,17 @@ from labelled_data import (
 
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.photos import PhotoError
-from expression_ros.training.data_sets import form_of, load_split_faces, open_data_set
-from expression_ros.training.faces import DataError
-from expression_ros.training.fer2013 import load_fer2013
-from expression_ros.training.labelled_pictures import (
+from expression_ros.training.data.data_sets import form_of, load_split_faces, open_data_set
+from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.fer2013 import load_fer2013
+from expression_ros.training.data.labelled_pictures import (
     CROPPED,
     DETECT,
     count_by_reason,
     fault_lines,
 )
-from expression_ros.training.prepare import PrepareSettings, prepare
-from expression_ros.training.prepared_set import save_prepared_set
+from expression_ros.training.data.prepare import PrepareSettings, prepare
+from expression_ros.training.data.prepared_set import save_prepared_set
 
 FACES, LABELS = drawn_faces(60)
 WHOLE = np.full((120, 160), 130, np.uint8)  # too large and not square: no crop of a face

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expression_ros.demo.changes import ChangeTeller
+from expression_ros.demo.observer import ChangeTeller
 from expression_ros.demo.timeline import TimelineRow
-from expression_ros.nodes.published import Published, timed
+from expression_ros.nodes.common.published import Published, timed
 
 
 @given(

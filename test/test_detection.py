@@ -6,7 +6,8 @@ from videos import frames
 from expression_ros.recognition import detection
 from expression_ros.recognition.boxes import Box, covers, overlap, without_overlaps
 from expression_ros.recognition.cascades import CASCADE_ORDER, CascadeError, load_cascade
-from expression_ros.recognition.detection import Detection, FaceDetector
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detections import Detection
 
 
 def grey_of(image):

@@ -14,8 +14,8 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from test_recognizer_node import Feed, change, start, status
 
-from expression_ros.nodes.recognizer import Recognizer
-from expression_ros.recognition.detector_choice import DETECTORS, YUNET
+from expression_ros.nodes.recognizer.node import Recognizer
+from expression_ros.parameters.choices import DETECTORS, YUNET
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
 

@@ -14,12 +14,10 @@ from generated_faces import write_linear_onnx
 from test_damaged_files import damaged
 
 from expression_ros import cli
+from expression_ros.parameters.choices import CENTERFACE, DETECTORS, YUNET
 from expression_ros.recognition import detector_choice, yunet
 from expression_ros.recognition.detector_choice import (
-    CENTERFACE,
     CENTERFACE_WEIGHTS,
-    DETECTORS,
-    YUNET,
     YUNET_WEIGHTS,
     DetectorChoice,
 )

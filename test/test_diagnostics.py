@@ -19,7 +19,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from expression_ros.nodes.diagnostics import (
+from expression_ros.nodes.common.diagnostics import (
     ERROR,
     OK,
     WARN,
@@ -28,17 +28,16 @@ from expression_ros.nodes.diagnostics import (
     level_below,
     summary,
 )
-from expression_ros.nodes.image_input import ImageInput
-from expression_ros.nodes.image_messages import to_image_message
-from expression_ros.nodes.mirror import Mirror
-from expression_ros.nodes.mirror_parameters import MIRROR_PARAMETERS
-from expression_ros.nodes.parameters import NodeParameters
-from expression_ros.nodes.recognizer import Recognizer
-from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
-from expression_ros.nodes.recognizer_statistics import RecognizerStatistics
-from expression_ros.nodes.recognizer_thresholds import RECOGNIZER_THRESHOLDS
+from expression_ros.nodes.common.image_input import ImageInput
+from expression_ros.nodes.common.image_messages import to_image_message
+from expression_ros.nodes.common.parameters import NodeParameters
+from expression_ros.nodes.mirror.node import Mirror
+from expression_ros.nodes.recognizer.node import Recognizer
+from expression_ros.nodes.recognizer.statistics import RecognizerStatistics
+from expression_ros.parameters.mirror import MIRROR_PARAMETERS
+from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS, RECOGNIZER_THRESHOLDS
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.pipeline import FaceReading, FrameReading
+from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.resources import models_path
 
 pytestmark = pytest.mark.usefixtures("quick_reports")

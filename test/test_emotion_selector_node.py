@@ -14,9 +14,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
 from std_msgs.msg import Float32MultiArray, MultiArrayDimension, MultiArrayLayout, String
 
+from expression_ros.nodes.common.parameters import ParameterError
 from expression_ros.nodes.emotion_selector import EmotionSelector
-from expression_ros.nodes.parameters import ParameterError
-from expression_ros.nodes.recognizer_outputs import scores_message
+from expression_ros.nodes.recognizer.outputs import scores_message
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from expression_ros.training.evaluation import evaluate
+from expression_ros.training.evaluation.metrics import evaluate
 from expression_ros.training.reliability import (
     calibration_bins,
     coverage_curve,

@@ -23,8 +23,8 @@ import draw_explanations as explanations  # noqa: E402
 from generated_faces import write_linear_onnx  # noqa: E402
 
 from expression_ros.mirroring.robot_table import load_robot  # noqa: E402
-from expression_ros.nodes.camera_parameters import CAMERA_PARAMETERS  # noqa: E402
-from expression_ros.nodes.parameter_table import check_value  # noqa: E402
+from expression_ros.parameters.camera import CAMERA_PARAMETERS  # noqa: E402
+from expression_ros.parameters.table import check_value  # noqa: E402
 from expression_ros.recognition.cascades import load_cascade  # noqa: E402
 from expression_ros.recognition.detection import FaceDetector  # noqa: E402
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble  # noqa: E402
@@ -34,7 +34,7 @@ from expression_ros.recognition.network_description import (  # noqa: E402
     read_description,
 )
 from expression_ros.resources import models_path  # noqa: E402
-from expression_ros.training.opencv_model_file import write_opencv_model  # noqa: E402
+from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model  # noqa: E402
 
 
 def test_the_stages_throw_out_all_windows_but_those_about_the_face():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from expression_ros.recognition.face_names import PresentFaces, face_name
+from expression_ros.recognition.ros4hri import PresentFaces, face_name
 
 
 def test_ids_are_five_letters_and_do_not_repeat():
@@ -23,7 +23,7 @@ def test_ids_are_the_same_in_every_run_and_others_for_another_camera():
 def test_the_step_reaches_every_id():
     from math import gcd
 
-    from expression_ros.recognition import face_names
+    from expression_ros.recognition import ros4hri as face_names
 
     assert gcd(face_names._STEP, face_names._COUNT) == 1
 

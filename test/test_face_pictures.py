@@ -8,8 +8,8 @@ import pytest
 
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.face_pictures import SIDE, aligned_face, cropped_face
 from expression_ros.recognition.face_preparation import tilt_of_eyes
+from expression_ros.recognition.ros4hri import SIDE, aligned_face, cropped_face
 
 FRAME = (120, 160)
 

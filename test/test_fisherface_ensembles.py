@@ -9,11 +9,11 @@ import pytest
 from expression_ros.recognition.descriptors import make_descriptor
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
-from expression_ros.training.faces import DataError, FaceSet
-from expression_ros.training.fisherface_settings import FisherfaceSettings
-from expression_ros.training.held_out import held_out_mask, write_held_out
-from expression_ros.training.opencv_model_file import write_opencv_model
-from expression_ros.training.opencv_trainer import write_opencv_trained
+from expression_ros.training.data.faces import DataError, FaceSet
+from expression_ros.training.data.held_out import held_out_mask, write_held_out
+from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
+from expression_ros.training.fisherfaces.opencv_trainer import write_opencv_trained
+from expression_ros.training.fisherfaces.settings import FisherfaceSettings
 from expression_ros.training.reliability import coverage_curve, expected_calibration_error
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
@@ -46,7 +46,7 @@ def weighted_vote(models, weights, vectors) -> np.ndarray:
 
 
 def test_boosting_parts_what_a_single_discriminant_cannot():
-    from expression_ros.training.fisherface_boosting import train_boosted_fisherfaces
+    from expression_ros.training.fisherfaces.boosting import train_boosted_fisherfaces
 
     vectors, numbers = ring()
     settings = FisherfaceSettings(members=30, ensemble="boosted", feature_share=1.0, clusters=1)
@@ -58,7 +58,7 @@ def test_boosting_parts_what_a_single_discriminant_cannot():
 
 
 def test_boosting_gives_the_better_member_the_larger_say():
-    from expression_ros.training.fisherface_boosting import train_boosted_fisherfaces
+    from expression_ros.training.fisherfaces.boosting import train_boosted_fisherfaces
 
     vectors, numbers = clouds()
     settings = FisherfaceSettings(members=5, ensemble="boosted", feature_share=1.0)
@@ -68,7 +68,7 @@ def test_boosting_gives_the_better_member_the_larger_say():
 
 
 def test_boosting_refuses_a_class_with_too_few_faces():
-    from expression_ros.training.fisherface_boosting import train_boosted_fisherfaces
+    from expression_ros.training.fisherfaces.boosting import train_boosted_fisherfaces
 
     vectors, _ = clouds(20)
     with pytest.raises(ValueError, match="faces or more each"):
@@ -97,7 +97,7 @@ def test_opencvs_own_trainer_needs_every_class_among_its_images(tmp_path):
 @pytest.fixture
 def doubtful_ensemble(tmp_path) -> tuple[FisherfaceEnsemble, np.ndarray, np.ndarray]:
     """Ten nearly identical members on overlapping classes: unanimous, and often wrong together."""
-    from expression_ros.training.fisherfaces import train_fisherfaces
+    from expression_ros.training.fisherfaces.ensemble import train_fisherfaces
 
     rng = np.random.default_rng(0)
     numbers = rng.integers(0, 3, 3000)
@@ -119,7 +119,7 @@ def doubtful_ensemble(tmp_path) -> tuple[FisherfaceEnsemble, np.ndarray, np.ndar
 
 
 def test_calibrated_scores_are_right_as_often_as_they_say(doubtful_ensemble):
-    from expression_ros.training.vote_calibration import fit_vote_calibration
+    from expression_ros.training.fisherfaces.calibration import fit_vote_calibration
 
     ensemble, vectors, names = doubtful_ensemble
 
@@ -134,7 +134,7 @@ def test_calibrated_scores_are_right_as_often_as_they_say(doubtful_ensemble):
 
 
 def test_trustworthy_score_is_the_least_that_suffices():
-    from expression_ros.training.vote_calibration import trustworthy_score
+    from expression_ros.training.fisherfaces.calibration import trustworthy_score
 
     rng = np.random.default_rng(1)
     scores = rng.uniform(0, 1, 20000)

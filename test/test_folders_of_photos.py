@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expression_ros.cli import main
-from expression_ros.frame_sources import open_source
+from expression_ros.frames.opening import open_source
+from expression_ros.images.files import are_frames, natural_key
 from expression_ros.mirroring.robot_table import load_robot
 from expression_ros.mirroring.styles import load_style
-from expression_ros.node_defaults import behaviour_as_node
-from expression_ros.picture_files import are_frames, natural_key
-from expression_ros.recognition.pipeline import FrameReading
-from expression_ros.viewing.live_session import LiveSession
+from expression_ros.recognition.readings import FrameReading
+from expression_ros.session.defaults import behaviour_as_node
+from expression_ros.session.live import LiveSession
 from expression_ros.web.video_session import VideoSession
 
 

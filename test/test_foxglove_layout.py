@@ -66,8 +66,8 @@ def test_the_scores_are_named_as_the_shipped_model_orders_them(layout, shipped_c
 
 
 def test_every_topic_is_one_that_our_nodes_publish(layout, ros):
-    from expression_ros.nodes.mirror import Mirror
-    from expression_ros.nodes.recognizer import Recognizer
+    from expression_ros.nodes.mirror.node import Mirror
+    from expression_ros.nodes.recognizer.node import Recognizer
     from expression_ros.nodes.robot_face import RobotFace
 
     nodes = [ros.add(kind(context=ros.context)) for kind in (Recognizer, Mirror, RobotFace)]

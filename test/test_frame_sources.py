@@ -14,19 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
-from expression_ros import frame_sources
-from expression_ros.frame_sources import (
-    FALLBACK_RATE_HZ,
-    IMAGE_RATE_HZ,
-    ImageSequence,
-    PlaybackSchedule,
-    RateLimit,
-    SourceError,
-    Webcam,
-    frames_in_time,
-    is_webcam,
-    open_source,
-)
+from expression_ros.frames import sources, webcam
+from expression_ros.frames import video as frames_video
+from expression_ros.frames.folder import IMAGE_RATE_HZ, ImageSequence
+from expression_ros.frames.opening import is_webcam, open_source
+from expression_ros.frames.playback import PlaybackSchedule, RateLimit, frames_in_time
+from expression_ros.frames.sources import FALLBACK_RATE_HZ, SourceError
+from expression_ros.frames.webcam import Webcam
 
 
 def write_video(path: Path, frames: int = 12, rate: float = 25.0, size=(64, 48)) -> Path:
@@ -80,7 +74,7 @@ def test_video_description_names_file_size_and_rate(video):
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, 90000.0, math.nan, math.inf])
 def test_nonsense_rate_of_a_container_becomes_30(rate):
-    assert frame_sources._plausible_rate(rate) == FALLBACK_RATE_HZ == 30.0
+    assert sources.plausible_rate(rate) == FALLBACK_RATE_HZ == 30.0
 
 
 def test_rewound_video_starts_at_its_first_frame(video):
@@ -279,25 +273,25 @@ def test_missing_webcam_is_one_line_and_opencv_keeps_quiet(text, capfd):
 
 @pytest.fixture
 def device(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(frame_sources.sys, "platform", "linux")
+    monkeypatch.setattr(webcam.sys, "platform", "linux")
     path = tmp_path / "video0"
     path.touch()
     return path
 
 
 def test_missing_webcam_lists_those_there_are(device):
-    problem = frame_sources._webcam_problem(97, ["/dev/video1", "/dev/video2"])
+    problem = webcam._webcam_problem(97, ["/dev/video1", "/dev/video2"])
     assert "no /dev/video97" in problem and "/dev/video1, /dev/video2" in problem
 
 
 def test_forbidden_webcam_names_the_group(device, monkeypatch):
-    monkeypatch.setattr(frame_sources.os, "access", lambda *_: False)
-    problem = frame_sources._webcam_problem(str(device), [str(device)])
+    monkeypatch.setattr(webcam.os, "access", lambda *_: False)
+    problem = webcam._webcam_problem(str(device), [str(device)])
     assert "usermod -aG video" in problem
 
 
 def test_webcam_in_use_suggests_the_other_program(device):
-    problem = frame_sources._webcam_problem(str(device), [str(device)])
+    problem = webcam._webcam_problem(str(device), [str(device)])
     assert "another program" in problem
 
 
@@ -330,7 +324,7 @@ class FakeCapture:
 
 
 def test_webcam_is_asked_for_size_and_rate(monkeypatch):
-    monkeypatch.setattr(frame_sources.cv2, "VideoCapture", FakeCapture)
+    monkeypatch.setattr(frames_video.cv2, "VideoCapture", FakeCapture)
     source = open_source("0", width=320, height=240, frame_rate=15.0)
     assert source.is_live and source.frame_rate == 15.0
     assert source.description == "webcam 0 (320x240, 15 Hz)"
@@ -339,12 +333,12 @@ def test_webcam_is_asked_for_size_and_rate(monkeypatch):
 
 
 def test_webcam_that_does_not_know_its_rate_has_30(monkeypatch):
-    monkeypatch.setattr(frame_sources.cv2, "VideoCapture", FakeCapture)
+    monkeypatch.setattr(frames_video.cv2, "VideoCapture", FakeCapture)
     assert open_source("/dev/video0").frame_rate == 30.0
 
 
 def test_gray_webcam_gives_colour_and_a_deep_one_is_passed_over(monkeypatch):
-    monkeypatch.setattr(frame_sources.cv2, "VideoCapture", FakeCapture)
+    monkeypatch.setattr(frames_video.cv2, "VideoCapture", FakeCapture)
     source = Webcam(0)
     capture: Any = source._capture
     capture.picture = np.full((480, 640), 5, np.uint8)
@@ -355,7 +349,7 @@ def test_gray_webcam_gives_colour_and_a_deep_one_is_passed_over(monkeypatch):
 
 
 def test_unplugged_webcam_reads_none(monkeypatch):
-    monkeypatch.setattr(frame_sources.cv2, "VideoCapture", FakeCapture)
+    monkeypatch.setattr(frames_video.cv2, "VideoCapture", FakeCapture)
     source = open_source("0")
     source.close()
     assert source.read() is None
@@ -461,9 +455,9 @@ def test_a_missing_webcam_is_told_with_what_is_most_likely_first(tmp_path, monke
     mark = tmp_path / "mark"
     if inside:
         mark.touch()
-    monkeypatch.setattr(frame_sources.sys, "platform", "linux")
-    monkeypatch.setattr(frame_sources, "_CONTAINER_MARKS", (str(mark),))
-    nothing = frame_sources._webcam_problem(97, [])
+    monkeypatch.setattr(webcam.sys, "platform", "linux")
+    monkeypatch.setattr(webcam, "_CONTAINER_MARKS", (str(mark),))
+    nothing = webcam._webcam_problem(97, [])
     assert "there are no cameras here); plug one in" in nothing
     assert ("docker" in nothing) is inside
-    assert "); name one of them" in frame_sources._webcam_problem(97, ["/dev/video1"])
+    assert "); name one of them" in webcam._webcam_problem(97, ["/dev/video1"])

@@ -19,12 +19,13 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 from test_recognizer_node import RELIABLE, Feed, change, start
 
-from expression_ros.nodes import hri_outputs, recognizer
-from expression_ros.nodes.hri_outputs import expression_message, roi_message
-from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.nodes.recognizer import hri_outputs
+from expression_ros.nodes.recognizer import node as recognizer
+from expression_ros.nodes.recognizer.hri_outputs import expression_message, roi_message
+from expression_ros.nodes.recognizer.node import Recognizer
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.face_pictures import SIDE
-from expression_ros.recognition.pipeline import FaceReading
+from expression_ros.recognition.readings import FaceReading
+from expression_ros.recognition.ros4hri import SIDE
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
 

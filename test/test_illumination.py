@@ -6,7 +6,8 @@ import pytest
 
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.illumination import brightened
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.settings import RecognitionSettings
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's message packages")
 from sensor_msgs.msg import CompressedImage, Image
 
-from expression_ros.nodes.image_conversion import (
+from expression_ros.images.conversion import (
     BYTES_PER_PIXEL,
     ImageError,
     bgr_from_message,

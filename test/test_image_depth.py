@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's message packages")
 from sensor_msgs.msg import CompressedImage, Image
 
-from expression_ros.image_depth import DEPTHS, SHRINK_AFTER, DepthMemory, bits_needed
-from expression_ros.nodes.image_conversion import bgr_from_message, grey_from_message
+from expression_ros.images.conversion import bgr_from_message, grey_from_message
+from expression_ros.images.depth import DEPTHS, SHRINK_AFTER, DepthMemory, bits_needed
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 

@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's message packages")
 from sensor_msgs.msg import CompressedImage, Image
 
-from expression_ros.nodes.image_conversion import (
+from expression_ros.images.conversion import (
     BYTES_PER_PIXEL,
     MAX_DECODED_PIXELS,
     MIN_SIDE,
@@ -470,7 +470,7 @@ def test_the_counts_of_the_node_add_up(ros, kind):
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from ros_bench import wait_until
 
-    from expression_ros.nodes.recognizer import Recognizer
+    from expression_ros.nodes.recognizer.node import Recognizer
 
     diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
     transport = Parameter("image_transport", value=kind)

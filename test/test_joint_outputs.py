@@ -11,7 +11,7 @@ pytest.importorskip("trajectory_msgs", reason="needs trajectory_msgs")
 
 from expression_ros.mirroring.behaviour import Command
 from expression_ros.mirroring.robot_table import load_robot
-from expression_ros.nodes.mirror_outputs_joints import JointTrajectoryOutput
+from expression_ros.nodes.mirror.outputs_joints import JointTrajectoryOutput
 
 HEAD = load_robot("ros2_control_head")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from expression_ros.nodes.latest_worker import LatestWorker
+from expression_ros.nodes.common.latest_worker import LatestWorker
 
 PATIENCE_S = 20.0
 

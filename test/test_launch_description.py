@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,7 +103,7 @@ def test_each_node_is_installed_and_knows_its_parameters(arguments):
     for node in launched(**arguments).nodes:
         assert node.package == "expression_ros" and node.executable == node.name
         assert re.search(rf"\b{node.executable}\b", installed)
-        assert (REPOSITORY / "expression_ros" / "nodes" / f"{node.executable}.py").is_file()
+        assert find_spec(f"expression_ros.nodes.{node.executable}")
         assert isinstance(node, LifecycleNode) == (node.name == "recognizer")
         table = {spec.name: spec for spec in TABLES[node.name]}
         assert node.parameters[0] == SHIPPED

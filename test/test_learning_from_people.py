@@ -9,9 +9,10 @@ import yaml
 from generated_faces import write_drawn_fer2013
 
 from expression_ros.cli import main
-from expression_ros.personal.adapted_vote import ProjectedVote
+from expression_ros.parameters.choices import EVERYDAY, POSED
+from expression_ros.recognition.adapted_vote import ProjectedVote
 from expression_ros.recognition.descriptors import DescriptorError, make_descriptor
-from expression_ros.recognition.expectation import EVERYDAY, POSED, Expectation
+from expression_ros.recognition.expectation import Expectation
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import ModelError
@@ -19,22 +20,22 @@ from expression_ros.recognition.models import expect, load_classifier
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.recognition.vote import Ballot, VoteCalibration
 from expression_ros.resources import models_path
-from expression_ros.training.faces import DataError, FaceSet
-from expression_ros.training.fisherface_settings import FisherfaceSettings
-from expression_ros.training.people_votes import VOTE_NAMES
+from expression_ros.training.data.faces import DataError, FaceSet
+from expression_ros.training.data.people_votes import VOTE_NAMES
+from expression_ros.training.fisherfaces.settings import FisherfaceSettings
 from expression_ros.vocabulary import FER2013_ORDER
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
 
-from expression_ros.training.fisherface_lessons import (
+from expression_ros.training.fisherfaces.ensemble import drawn_labels, train_fisherfaces
+from expression_ros.training.fisherfaces.lessons import (
     judged_by,
     lesson_of,
     seen_by_most,
     without_copies,
 )
-from expression_ros.training.fisherface_refining import _Surprise, refined
-from expression_ros.training.fisherfaces import drawn_labels, train_fisherfaces
-from expression_ros.training.opencv_model_file import write_opencv_model
+from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
+from expression_ros.training.fisherfaces.refining import _Surprise, refined
 
 CLASSES = {0: "anger", 1: "happiness", 2: "neutral"}
 ALONE = FisherfaceSettings(members=1, feature_share=1.0, left_out=0)
@@ -295,7 +296,7 @@ def test_whoever_is_adapted_to_a_person_expects_the_same(ensemble):
 
 
 def test_priors_are_found_again_in_labels_that_have_them(ensemble):
-    from expression_ros.training.vote_calibration import fit_priors
+    from expression_ros.training.fisherfaces.calibration import fit_priors
 
     fisherfaces, vectors = ensemble
     names = np.array(fisherfaces.labels)

@@ -24,8 +24,8 @@ from ros_bench import wait_until
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32MultiArray, String
 
-from expression_ros.nodes.image_messages import to_image_message
-from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.nodes.common.image_messages import to_image_message
+from expression_ros.nodes.recognizer.node import Recognizer
 
 SEED = 1864
 STEPS = 120
@@ -136,7 +136,7 @@ def test_any_error_in_configure_leaves_the_node_unconfigured_with_the_reason(
         raise failure
 
     with monkeypatch.context() as broken:
-        broken.setattr("expression_ros.nodes.recognizer.chosen_classifier", fail)
+        broken.setattr("expression_ros.nodes.recognizer.node.chosen_classifier", fail)
         assert not change(ros, Transition.TRANSITION_CONFIGURE)
     assert state(ros) == UNCONFIGURED
     one = model_status(diagnostics, lambda s: s.level == DiagnosticStatus.ERROR)
@@ -154,7 +154,7 @@ def test_an_error_in_activate_leaves_the_node_unconfigured_and_free(ros, monkeyp
         raise RuntimeError("no subscription today")
 
     with monkeypatch.context() as broken:
-        broken.setattr("expression_ros.nodes.recognizer.ImageInput", fail)
+        broken.setattr("expression_ros.nodes.recognizer.node.ImageInput", fail)
         assert not change(ros, Transition.TRANSITION_ACTIVATE)
     assert state(ros) == UNCONFIGURED
     assert node.count_publishers("/face_emotion") == 0

@@ -11,15 +11,15 @@ from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_crop
 from expression_ros.recognition.photos import PhotoError
 from expression_ros.recognition.pipeline import ExpressionRecognizer
-from expression_ros.training.faces import DataError
-from expression_ros.training.labelled_pictures import (
+from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.labelled_pictures import (
     CROPPED,
     DETECT,
     DataSet,
     LabelledPicture,
     held,
 )
-from expression_ros.training.measurement import measure
+from expression_ros.training.evaluation.measurement import measure
 
 
 class Recorder:

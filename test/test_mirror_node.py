@@ -27,9 +27,9 @@ from trajectory_msgs.msg import JointTrajectory
 
 from expression_ros.mirroring.robot_table import RobotTableError, available_robots, load_robot
 from expression_ros.mirroring.styles import StyleError
-from expression_ros.nodes import clock_watch
-from expression_ros.nodes.mirror import Mirror
-from expression_ros.nodes.parameters import ParameterError
+from expression_ros.nodes.common import clock_watch
+from expression_ros.nodes.common.parameters import ParameterError
+from expression_ros.nodes.mirror.node import Mirror
 from expression_ros.vocabulary import EMOTIONS
 
 pytestmark = pytest.mark.usefixtures("quick_reports")

@@ -21,7 +21,10 @@ from expression_ros.recognition.model_manifest import (
     sha256_of,
     write_manifest,
 )
-from expression_ros.training.opencv_model_file import FisherfaceModel, write_opencv_model
+from expression_ros.training.fisherfaces.opencv_model_file import (
+    FisherfaceModel,
+    write_opencv_model,
+)
 
 LABELS = {0: "happiness", 1: "neutral"}
 SIZE = 48 * 48

@@ -11,7 +11,8 @@ import pytest
 from expression_ros.recognition.boxes import Box, overlap
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.settings import RecognitionSettings
 
 RATE = 30.0
 WIDTH, HEIGHT = 1280, 720

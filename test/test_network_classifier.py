@@ -18,8 +18,8 @@ from expression_ros.recognition.network_description import (
     write_description,
 )
 from expression_ros.recognition.scores import softmax
-from expression_ros.training.cnn_model import write_cnn, write_cnn_of_embedding
-from expression_ros.training.faces import DataError
+from expression_ros.training.data.faces import DataError
+from expression_ros.training.networks.cnn_model import write_cnn, write_cnn_of_embedding
 
 SIZE = 8
 ALIASES = ["happy", "sad", "scared"]

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from expression_ros.recognition.embedding import EmbeddingNetwork, standardize
-from expression_ros.training.network_faces import VOTE_ORDER, Faces, resembles, taught
+from expression_ros.training.networks.faces import VOTE_ORDER, Faces, resembles, taught
 
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch onnx")
 pytest.importorskip("onnx", reason="needs onnx: pip install torch onnx")
 
-from expression_ros.training import embedding_network  # noqa: E402
-from expression_ros.training.face_variation import augment  # noqa: E402
-from expression_ros.training.network_training import (  # noqa: E402
+from expression_ros.commands import train_embedding as embedding_network  # noqa: E402
+from expression_ros.training.networks.face_variation import augment  # noqa: E402
+from expression_ros.training.networks.residual import ExpressionNet, export  # noqa: E402
+from expression_ros.training.networks.training import (  # noqa: E402
     BATCH,
     MAX_RATE,
     RESTART_RATE,
@@ -27,7 +28,6 @@ from expression_ros.training.network_training import (  # noqa: E402
     softened,
     train,
 )
-from expression_ros.training.residual_network import ExpressionNet, export  # noqa: E402
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from videos import frames
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.settings import RecognitionSettings
 
 CASCADES = 4
 CLOSE_UPS = 2  # searches of a tiny copy of the frame
@@ -260,7 +261,7 @@ def test_what_costs_much_is_spread_over_frames(clips, operations):
 def counted_node(ros, monkeypatch, operations):
     """Yield a function that starts a recognizer whose conversions are counted."""
     pytest.importorskip("rclpy", reason="needs rclpy: pip install '.[ros]' or source ROS 2")
-    from expression_ros.nodes import recognizer
+    from expression_ros.nodes.recognizer import node as recognizer
 
     for name in ("grey_from_message", "bgr_from_message"):
         convert = getattr(recognizer, name)
@@ -286,7 +287,7 @@ def test_the_node_converts_each_image_once_and_loads_nothing_more(
     from sensor_msgs.msg import Image
     from std_msgs.msg import String
 
-    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.nodes.common.image_messages import to_image_message
 
     labels = ros.collect(String, "/face_emotion")
     diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
@@ -330,7 +331,7 @@ def test_the_overlay_costs_one_more_conversion_only_while_somebody_looks(
     from sensor_msgs.msg import Image
     from std_msgs.msg import String
 
-    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.nodes.common.image_messages import to_image_message
 
     labels = ros.collect(String, "/face_emotion")
     counted_node()

@@ -9,7 +9,7 @@ import pytest
 
 from expression_ros.recognition.boxes import Box, intersection
 from expression_ros.recognition.overlay import COLOURS, _titles, draw_overlay, vote_cells
-from expression_ros.recognition.pipeline import FaceReading, FrameReading
+from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
 SCORES = {label: 0.0 for label in EMOTIONS} | {"happiness": 0.9, "neutral": 0.1}

@@ -6,14 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from expression_ros.parameters.choices import PRIVACY_CHOICES
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.face_pictures import aligned_face, cropped_face
-from expression_ros.recognition.overlay_privacy import (
-    PRIVACY_CHOICES,
-    with_privacy,
-    with_privacy_of_face,
-)
+from expression_ros.recognition.overlay_privacy import with_privacy, with_privacy_of_face
+from expression_ros.recognition.ros4hri import aligned_face, cropped_face
 
 SIZE = (240, 320)
 NOISE = np.random.default_rng(7).integers(0, 256, (*SIZE, 3), np.uint8)
@@ -126,8 +123,8 @@ def test_pictures_of_faces_are_hidden_as_the_overlay_is(ros, astronaut, picture)
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
 
-    from expression_ros.nodes.image_messages import to_image_message
-    from expression_ros.nodes.recognizer import Recognizer
+    from expression_ros.nodes.common.image_messages import to_image_message
+    from expression_ros.nodes.recognizer.node import Recognizer
 
     one = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
     tracked = ros.collect(IdsList, "/humans/faces/tracked")
@@ -156,8 +153,8 @@ def test_the_overlay_of_the_node_drops_the_picture_at_run_time(ros, astronaut):
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
 
-    from expression_ros.nodes.image_messages import to_image_message
-    from expression_ros.nodes.recognizer import Recognizer
+    from expression_ros.nodes.common.image_messages import to_image_message
+    from expression_ros.nodes.recognizer.node import Recognizer
 
     one = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
     overlays = ros.collect(Image, "/face_emotion/image", one)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from expression_ros.nodes.all_parameters import TABLES
-from expression_ros.nodes.parameter_files import (
+from expression_ros.parameters.all_nodes import TABLES
+from expression_ros.parameters.files import (
     applies,
     for_all_only,
     misspelt_nodes,
@@ -142,9 +142,9 @@ def test_a_node_names_what_was_misspelt(tmp_path):
 
 
 def node_of(ros, name, **options):
-    import importlib
+    from ros_bench import node_module
 
-    module = importlib.import_module(f"expression_ros.nodes.{name}")
+    module = node_module(name)
     kind = getattr(module, "".join(word.capitalize() for word in name.split("_")))
     return ros.add(kind(context=ros.context, **options))
 
@@ -198,14 +198,14 @@ def test_a_dump_loaded_again_changes_nothing_and_refuses_nothing(ros, tmp_path, 
 
 def at_start(name, file) -> dict:
     """Return the parameters of a node that is started with a parameter file."""
-    import importlib
-
     import rclpy
     from rclpy.context import Context
 
     context = Context()
     rclpy.init(context=context, args=["--ros-args", "--params-file", str(file)])
-    module = importlib.import_module(f"expression_ros.nodes.{name}")
+    from ros_bench import node_module
+
+    module = node_module(name)
     node = getattr(module, "".join(w.capitalize() for w in name.split("_")))(context=context)
     found = {key: value.value for key, value in node.get_parameters_by_prefix("").items()}
     if hasattr(node, "close"):

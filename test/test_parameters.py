@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from expression_ros.nodes.all_parameters import TABLES
-from expression_ros.nodes.parameter_table import ParameterSpec, check_value
+from expression_ros.parameters.all_nodes import TABLES
+from expression_ros.parameters.table import ParameterSpec, check_value
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tools"))

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from labelled_data import csv_row, write_csv
 
 from expression_ros.cli import main
-from expression_ros.training.data_sets import load_split_faces, open_data_set
-from expression_ros.training.faces import DataError
-from expression_ros.training.labelled_pictures import TEST
-from expression_ros.training.people_votes import (
+from expression_ros.training.data.data_sets import load_split_faces, open_data_set
+from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.labelled_pictures import TEST
+from expression_ros.training.data.people_votes import (
     VOTE_NAMES,
     majority_of,
     people_figures,

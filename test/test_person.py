@@ -7,15 +7,14 @@ import stat
 import numpy as np
 import pytest
 
-from expression_ros.personal.person import (
+from expression_ros.personal.kept_persons import delete_person, save_person
+from expression_ros.recognition.person import (
     Person,
     PersonError,
-    delete_person,
     load_person,
     person_names,
     person_path,
     persons_folder,
-    save_person,
 )
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from expression_ros.nodes.picture_quality import (
+from expression_ros.nodes.recognizer.picture_quality import (
     BLURRED,
     BRIGHT,
     DARK,
@@ -90,7 +90,7 @@ def test_different_faults_in_turn_are_none(portrait):
 
 def test_a_picture_is_looked_at_twice_a_second_at_most(portrait, monkeypatch):
     looks = []
-    monkeypatch.setattr("expression_ros.nodes.picture_quality.fault_of", looks.append)
+    monkeypatch.setattr("expression_ros.nodes.recognizer.picture_quality.fault_of", looks.append)
     watch = QualityWatch()
     for k in range(300):
         watch.look(portrait, k / 60)

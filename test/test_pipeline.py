@@ -14,7 +14,8 @@ from expression_ros.recognition.boxes import overlap
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.mouth_watch import MouthWatch
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.settings import RecognitionSettings
 
 
 def grey_of(image):

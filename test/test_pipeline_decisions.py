@@ -9,8 +9,9 @@ import pytest
 
 from expression_ros.recognition.boxes import Box, overlap
 from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.detection import Detection
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.detections import Detection
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.settings import RecognitionSettings
 
 PATIENCE_S = 20.0
 SMALL, LARGE, FAR = Box(10, 10, 60, 60), Box(200, 40, 90, 90), Box(30, 150, 70, 70)

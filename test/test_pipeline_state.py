@@ -20,8 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from expression_ros.recognition import detection, pipeline
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.detection import Detection, FaceDetector
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.detections import Detection
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.settings import RecognitionSettings
 
 RATE = 30.0
 GOOD_FRAMES = 60  # at 30 Hz: the search interval of a second, four turns, half a second's patience

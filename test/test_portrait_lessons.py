@@ -13,10 +13,10 @@ from expression_ros.cli import main
 from expression_ros.recognition.boxes import overlap
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
-from expression_ros.training.faces import DataError
-from expression_ros.training.fisherface_lessons import lesson_of
-from expression_ros.training.people_votes import VOTE_NAMES
-from expression_ros.training.portrait_lessons import (
+from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.people_votes import VOTE_NAMES
+from expression_ros.training.fisherfaces.lessons import lesson_of
+from expression_ros.training.fisherfaces.portrait_lessons import (
     _moved,
     learnt_portraits,
     read_by_strangers,

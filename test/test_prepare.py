@@ -20,16 +20,16 @@ from labelled_data import (
     write_zip,
 )
 
+from expression_ros import progress
 from expression_ros.cli import main
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
-from expression_ros.training import progress
-from expression_ros.training.data_sets import load_split_faces, open_data_set
-from expression_ros.training.faces import DataError
-from expression_ros.training.labelled_pictures import CROPPED, DataSet, LabelledPicture, held
-from expression_ros.training.prepare import PrepareSettings, prepare
-from expression_ros.training.prepared_set import load_prepared_set
-from expression_ros.training.splits import divide, surplus
+from expression_ros.training.data.data_sets import load_split_faces, open_data_set
+from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.labelled_pictures import CROPPED, DataSet, LabelledPicture, held
+from expression_ros.training.data.prepare import PrepareSettings, prepare
+from expression_ros.training.data.prepared_set import load_prepared_set
+from expression_ros.training.data.splits import divide, surplus
 
 FACES, LABELS = drawn_faces(60)
 EMPTY = np.full((240, 240), 130, np.uint8)

@@ -6,9 +6,10 @@ import io
 
 import numpy as np
 
-from expression_ros.training import array_files, progress
-from expression_ros.training.array_files import read_arrays, write_arrays
-from expression_ros.training.progress import Progress, with_progress
+from expression_ros import progress
+from expression_ros.progress import Progress, with_progress
+from expression_ros.training.data import array_files
+from expression_ros.training.data.array_files import read_arrays, write_arrays
 
 
 class Clock:

@@ -17,7 +17,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile
 from ros_bench import wait_until
 from std_msgs.msg import String
 
-from expression_ros.nodes.publishing import lost_messages, publish
+from expression_ros.nodes.common.publishing import lost_messages, publish
 
 # Listens, and stops taking anything when it is told to.
 _LISTENER = """
@@ -103,7 +103,7 @@ def test_the_third_attempt_is_the_last(ros, times, taken, count):
 def test_a_lost_expression_is_sent_again_and_told(ros):
     from rclpy.parameter import Parameter
 
-    from expression_ros.nodes.mirror import Mirror
+    from expression_ros.nodes.mirror.node import Mirror
 
     diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
     mirror = ros.add(Mirror(context=ros.context,
@@ -126,9 +126,9 @@ def test_no_node_dies_of_messages_that_are_not_taken(ros, astronaut):
     from rclpy.qos import DurabilityPolicy
     from sensor_msgs.msg import Image
 
-    from expression_ros.nodes.image_messages import to_image_message
-    from expression_ros.nodes.mirror import Mirror
-    from expression_ros.nodes.recognizer import Recognizer
+    from expression_ros.nodes.common.image_messages import to_image_message
+    from expression_ros.nodes.mirror.node import Mirror
+    from expression_ros.nodes.recognizer.node import Recognizer
     from expression_ros.nodes.robot_face import RobotFace
 
     recognizer = ros.add(Recognizer(context=ros.context))

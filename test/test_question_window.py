@@ -21,7 +21,7 @@ def screen():
 @pytest.fixture
 def calibrating(ros, screen, astronaut, tmp_path):
     """Run calibrate on a camera's topic, with the screen; yield the process and the screen."""
-    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.nodes.common.image_messages import to_image_message
 
     message = to_image_message(astronaut, ros.node.get_clock().now().to_msg(), "eye")
     publisher = ros.node.create_publisher(type(message), "/eye/image", 1)

@@ -24,12 +24,13 @@ from ros_bench import wait_until
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32MultiArray, Header, String
 
-from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
-from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.nodes.common.image_messages import to_image_message, to_jpeg_message
+from expression_ros.nodes.recognizer.node import Recognizer
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.pipeline import ExpressionRecognizer, FaceReading, FrameReading
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.resources import models_path
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
@@ -328,7 +329,7 @@ def test_parameters_refuse_what_cannot_be_and_what_cannot_change_now(ros):
 
 
 def test_without_vision_msgs_the_recognizer_says_so_once(ros, monkeypatch, capfd):
-    from expression_ros.nodes import recognizer_outputs
+    from expression_ros.nodes.recognizer import outputs as recognizer_outputs
 
     monkeypatch.setattr(recognizer_outputs, "Detection2DArray", None)
     node = start(ros)
@@ -369,7 +370,7 @@ def test_a_detection_says_first_what_is_said_of_the_face_everywhere_else(label, 
     pytest.importorskip(
         "vision_msgs.msg", reason="needs vision_msgs: tools/build_test_interfaces.py builds it"
     )
-    from expression_ros.nodes.recognizer_outputs import detections_message
+    from expression_ros.nodes.recognizer.outputs import detections_message
 
     scores = {"anger": 0.3, "fear": 0.5, "neutral": 0.2}
     face = FaceReading(1, Box(9, 9, 50, 50), label, scores.get(label, 0.5), scores)

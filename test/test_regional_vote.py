@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
+from expression_ros.parameters.choices import REGIONS
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import MOUTH_FROM, FacePreparation, prepare_face
 from expression_ros.recognition.model_manifest import ModelError
 from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.mouth_watch import MouthWatch
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
-from expression_ros.recognition.regional_vote import REGIONS, regional
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.regional_vote import regional
+from expression_ros.recognition.settings import RecognitionSettings
 from expression_ros.resources import models_path
 from expression_ros.training.mouth_cover import COVERS, covered
 
@@ -67,7 +69,7 @@ def test_an_open_face_is_read_as_without_regions(whole, face):
 
 
 def test_on_real_faces_auto_reads_covered_mouths_better(whole, shared_data):
-    from expression_ros.training.fer2013 import load_fer2013
+    from expression_ros.training.data.fer2013 import load_fer2013
 
     _, test = load_fer2013(shared_data / "fer2013.npz")
     test = test.take(np.random.default_rng(0).permutation(len(test))[:400])
@@ -209,8 +211,8 @@ def test_what_does_not_fit_is_refused(whole):
 
 
 def test_a_person_and_a_region_go_together(whole, face):
-    from expression_ros.personal.adapted_vote import AdaptedVote, descriptor_digest
-    from expression_ros.personal.person import Person
+    from expression_ros.recognition.adapted_vote import AdaptedVote, descriptor_digest
+    from expression_ros.recognition.person import Person
 
     vector = whole.descriptor.describe(face)
     noise = np.random.default_rng(0).normal(0, 0.01, (10, vector.size))

@@ -19,8 +19,8 @@ from ros_bench import PATIENCE_S, wait_until
 from std_msgs.msg import ColorRGBA, String
 
 from expression_ros.mirroring.robot_table import load_robot, robot_path
-from expression_ros.nodes.mirror import Mirror
-from expression_ros.nodes.mirror_outputs import OutputError
+from expression_ros.nodes.mirror.node import Mirror
+from expression_ros.nodes.mirror.outputs import OutputError
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
 

@@ -259,6 +259,6 @@ def test_wrong_output_says_what_is_wrong_and_what_to_do(table, old, new, message
 
 def test_every_output_type_of_the_tables_has_a_class():
     pytest.importorskip("rclpy", reason="needs rclpy")
-    from expression_ros.nodes.mirror_outputs import CLASSES
+    from expression_ros.nodes.mirror.outputs import CLASSES
 
     assert tuple(CLASSES) == OUTPUT_TYPES

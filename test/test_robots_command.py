@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from expression_ros.cli import main
-from expression_ros.mirroring import robot_commands
+from expression_ros.commands import robots as robot_commands
 from expression_ros.mirroring.robot_table import RobotTableError, available_robots, load_robot
 
 TABLE = """\

@@ -17,12 +17,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from expression_ros.cli import main
-from expression_ros.node_defaults import recognizer_as_node
-from expression_ros.nodes.image_messages import to_image_message
-from expression_ros.nodes.recognizer import _RUN_TIME_SETTINGS, Recognizer
+from expression_ros.nodes.common.image_messages import to_image_message
+from expression_ros.nodes.recognizer.node import _RUN_TIME_SETTINGS, Recognizer
 from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.pipeline import RecognitionSettings
+from expression_ros.recognition.settings import RecognitionSettings
 from expression_ros.recordings.analysis import PARAMETERS, make_recognizer
+from expression_ros.session.defaults import recognizer_as_node
 
 FRAMES = {"single_face.mp4": (5, 50), "WolfgangLanger_Pexels.mp4": (60, 200, 300)}
 

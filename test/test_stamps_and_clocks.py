@@ -18,10 +18,10 @@ from ros_bench import wait_until
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from expression_ros.nodes import clock_watch
-from expression_ros.nodes.image_messages import to_image_message
-from expression_ros.nodes.mirror import Mirror
-from expression_ros.nodes.recognizer import Recognizer
+from expression_ros.nodes.common import clock_watch
+from expression_ros.nodes.common.image_messages import to_image_message
+from expression_ros.nodes.mirror.node import Mirror
+from expression_ros.nodes.recognizer.node import Recognizer
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
 

@@ -184,7 +184,7 @@ def test_a_robot_table_in_capitals_is_a_path(capsys, files):
 
 
 def test_without_ros_the_list_of_robots_says_so_once(capsys, monkeypatch):
-    from expression_ros.mirroring import robot_commands
+    from expression_ros.commands import robots as robot_commands
 
     monkeypatch.setattr(
         robot_commands, "missing_types", lambda robot: {"a/msg/B": f"a/msg/B of {robot.name} ..."}

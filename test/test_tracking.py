@@ -3,7 +3,7 @@ from itertools import pairwise, product
 import pytest
 
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.tracking import FaceTracker
 
 

@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
+from expression_ros.commands.evaluate import add_evaluate_parser
+from expression_ros.commands.train import add_train_parser
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.resources import models_path
-from expression_ros.training.evaluate_commands import add_evaluate_parser
-from expression_ros.training.evaluation import evaluate
-from expression_ros.training.faces import DataError
-from expression_ros.training.fer2013 import load_fer2013
-from expression_ros.training.fisherfaces import FisherfaceSettings, train_fisherfaces
-from expression_ros.training.image_archives import load_cropped_archive
-from expression_ros.training.opencv_model_file import write_opencv_model
-from expression_ros.training.train_commands import add_train_parser
+from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.fer2013 import load_fer2013
+from expression_ros.training.data.image_archives import load_cropped_archive
+from expression_ros.training.evaluation.metrics import evaluate
+from expression_ros.training.fisherfaces.ensemble import FisherfaceSettings, train_fisherfaces
+from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
 
@@ -319,8 +319,8 @@ def test_enough_faces_are_held_out_to_calibrate_on(tmp_path):
 
 def test_prepared_faces_bring_their_preparation_into_the_model(tmp_path, tiny_fer2013, capsys):
     from expression_ros.recognition.face_preparation import FacePreparation
-    from expression_ros.training.fer2013 import load_fer2013 as load
-    from expression_ros.training.prepared_set import PreparedSet, save_prepared_set
+    from expression_ros.training.data.fer2013 import load_fer2013 as load
+    from expression_ros.training.data.prepared_set import PreparedSet, save_prepared_set
 
     def prepared(light: str):
         train, test = load(tiny_fer2013)

@@ -12,11 +12,13 @@ import pytest
 import yaml
 from generated_faces import LABELS, SIDE, drawn_faces, write_drawn_fer2013
 
+from expression_ros.commands.train import add_classifier_parsers
+from expression_ros.parameters.choices import CLASSIFIERS
+from expression_ros.recognition import models
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.model_manifest import ModelError, sha256_of
-from expression_ros.recognition.models import CLASSIFIERS, load_classifier, model_facts
-from expression_ros.training.faces import DataError
-from expression_ros.training.train_commands import add_classifier_parsers
+from expression_ros.recognition.models import load_classifier, model_facts
+from expression_ros.training.data.faces import DataError
 
 
 def train(*words: object) -> int:
@@ -230,3 +232,7 @@ def test_thresholds_that_make_no_sense_are_refused(trained, text, message):
 def test_thresholds_for_the_vote_of_fisherfaces_are_refused_with_the_remedy():
     with pytest.raises(ModelError, match="min_confidence"):
         load_classifier("fisherfaces", "", "happy=0.4")
+
+
+def test_each_classifier_that_can_be_chosen_has_a_loader():
+    assert tuple(models._LOADERS) == CLASSIFIERS

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mp4_files import turn, write_mp4
 
-from expression_ros.frame_sources import open_source
-from expression_ros.video_header import rotation_of
+from expression_ros.frames.opening import open_source
+from expression_ros.frames.video import rotation_of
 
 # Top left bright, the rest dark: each turn puts the light into another corner.
 _CORNERS = {0: (0, 0), 90: (0, -1), 180: (-1, -1), 270: (-1, 0)}

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from mp4_files import set_gaps, write_mp4
 
 from expression_ros.cli import main
-from expression_ros.frame_sources import PlaybackSchedule, frames_in_time, open_source
-from expression_ros.video_times import FrameTimes
+from expression_ros.frames.opening import open_source
+from expression_ros.frames.playback import PlaybackSchedule, frames_in_time
+from expression_ros.frames.video import FrameTimes
 
 GAPS = [0.03, 0.03, 1.5, 0.1, 0.1, 0.7, 0.03, 0.03, 0.4, 0.03]  # of a phone in the dusk
 TIMES = [sum(GAPS[:k]) for k in range(len(GAPS))]
@@ -67,7 +68,7 @@ def test_analyze_writes_the_times_of_the_stamps(uneven, tmp_path, capsys):
 
 
 def test_calibration_takes_the_seconds_that_were_named(uneven):
-    from expression_ros.personal.calibrate_commands import _stamped
+    from expression_ros.commands.calibrate import _stamped
 
     stamps = [stamp for _, stamp in _stamped(open_source(str(uneven)))]
     assert stamps == pytest.approx(TIMES, abs=0.002)

@@ -13,17 +13,19 @@ import pytest
 from virtual_screen import PATIENCE_S, virtual_screen, wait_for
 
 from expression_ros.cli import main
-from expression_ros.frame_sources import SourceError, VideoFile, open_source
+from expression_ros.frames.opening import open_source
+from expression_ros.frames.sources import SourceError
+from expression_ros.frames.video import VideoFile
 from expression_ros.mirroring.robot_table import load_robot
 from expression_ros.mirroring.styles import load_style
-from expression_ros.node_defaults import behaviour_as_node, recognizer_as_node
+from expression_ros.parameters.choices import DROP, NONE
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.landmarks import LandmarkError, LandmarkFinder
 from expression_ros.recognition.overlay import COLOURS
-from expression_ros.recognition.overlay_privacy import DROP, NONE
-from expression_ros.recognition.pipeline import FaceReading, FrameReading
+from expression_ros.recognition.readings import FaceReading, FrameReading
+from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node
+from expression_ros.session.live import LiveFrame, LiveSession
 from expression_ros.viewing.live_picture import LivePicture, person_picture
-from expression_ros.viewing.live_session import LiveFrame, LiveSession
 
 # As after "pip install ." with no ROS: whatever imports one of these fails.
 CORE_ALONE = """
@@ -187,12 +189,13 @@ def test_missing_dlib_is_one_line(film, monkeypatch, capsys):
 def test_the_core_alone_imports_all_of_this_and_predicts(film, astronaut, tmp_path):
     code = CORE_ALONE + (
         "import pkgutil, importlib, expression_ros.viewing as viewing\n"
-        "for module in pkgutil.iter_modules(viewing.__path__):\n"
-        "    print(importlib.import_module('expression_ros.viewing.' + module.name).__name__)\n"
+        "names = ['viewing.' + module.name for module in pkgutil.iter_modules(viewing.__path__)]\n"
+        "for name in [*names, 'commands.live', 'commands.predict']:\n"
+        "    print(importlib.import_module('expression_ros.' + name).__name__)\n"
     )
     done = run(code=code)
     assert done.returncode == 0, done.stderr
-    assert "expression_ros.viewing.live_commands" in done.stdout.split()
+    assert "expression_ros.commands.live" in done.stdout.split()
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), astronaut)
     done = run("predict", photo, "--output", tmp_path)

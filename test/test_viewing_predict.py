@@ -121,9 +121,10 @@ def test_every_face_of_the_table_is_boxed_in_the_picture(clips, tmp_path, monkey
 
 
 def test_a_person_is_adapted_to(portrait, astronaut, monkeypatch, tmp_path, capsys):
-    from expression_ros.personal.adapted_vote import descriptor_digest
-    from expression_ros.personal.person import Person, save_person
+    from expression_ros.personal.kept_persons import save_person
+    from expression_ros.recognition.adapted_vote import descriptor_digest
     from expression_ros.recognition.models import load_classifier
+    from expression_ros.recognition.person import Person
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert main(["predict", str(portrait), "--person", "ada", "--no-picture"]) == 2

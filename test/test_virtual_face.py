@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from expression_ros.mirroring import face_sheet
+from expression_ros.commands import face_sheet
 from expression_ros.mirroring.face_animation import BLINK_PERIOD, GLANCE_SIZE, SPRING_RATE
 from expression_ros.mirroring.virtual_face import (
     EXPRESSIONS,

@@ -12,7 +12,7 @@ from obedient_person import ObedientPerson
 from test_web_server import wait_until
 from web_client import Client
 
-from expression_ros.personal.person import load_person, person_names
+from expression_ros.recognition.person import load_person, person_names
 from expression_ros.web.server import WebServer
 from expression_ros.web.video_session import VideoSession
 

@@ -19,7 +19,7 @@ pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
 
 from web_client import Client
 
-from expression_ros.frame_sources import open_source
+from expression_ros.frames.opening import open_source
 from expression_ros.web.page_calibration import ASKING, PageCalibration
 from expression_ros.web.server import WebServer
 from expression_ros.web.state import RECOGNIZER, WebState

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
 
-from expression_ros.frame_sources import open_source
+from expression_ros.frames.opening import open_source
 from expression_ros.web.video_session import VideoSession
 
 

@@ -24,14 +24,14 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32MultiArray, String
 from web_client import Client
 
-from expression_ros.mirroring.robot_commands import missing_types
+from expression_ros.commands.robots import missing_types
 from expression_ros.mirroring.robot_table import available_robots, load_robot
-from expression_ros.nodes import web as web_node
-from expression_ros.nodes import web_calibration
-from expression_ros.nodes.image_messages import to_image_message, to_jpeg_message
-from expression_ros.nodes.mirror import Mirror
-from expression_ros.nodes.recognizer_outputs import scores_message
-from expression_ros.nodes.web import Web
+from expression_ros.nodes.common.image_messages import to_image_message, to_jpeg_message
+from expression_ros.nodes.mirror.node import Mirror
+from expression_ros.nodes.recognizer.outputs import scores_message
+from expression_ros.nodes.web import calibration as web_calibration
+from expression_ros.nodes.web import node as web_node
+from expression_ros.nodes.web.node import Web
 from expression_ros.web.server import ServerError
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
@@ -157,9 +157,9 @@ def test_faces_come_from_the_detections(ros, node, web):
     from std_msgs.msg import Header
     from vision_msgs.msg import Detection2DArray
 
-    from expression_ros.nodes.recognizer_outputs import detections_message
+    from expression_ros.nodes.recognizer.outputs import detections_message
     from expression_ros.recognition.boxes import Box
-    from expression_ros.recognition.pipeline import FaceReading, FrameReading
+    from expression_ros.recognition.readings import FaceReading, FrameReading
 
     faces = tuple(FaceReading(k, Box(9, 9, 50, 50), label, 0.5, {label: 0.5, "anger": 0.25})
                   for k, label in ((4, "happiness"), (7, "fear")))  # fmt: skip

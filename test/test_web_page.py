@@ -17,7 +17,7 @@ pytest.importorskip("playwright", reason="needs Playwright: pip install '.[brows
 from obedient_person import ObedientPerson
 from playwright import sync_api as playwright
 
-from expression_ros.frame_sources import open_source
+from expression_ros.frames.opening import open_source
 from expression_ros.web.server import WebServer
 from expression_ros.web.video_session import VideoSession
 

@@ -11,7 +11,7 @@ pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
 
 from test_web_server import wait_until
 
-from expression_ros.frame_sources import open_source
+from expression_ros.frames.opening import open_source
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.web import video_session
 from expression_ros.web.video_session import VideoSession

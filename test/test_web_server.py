@@ -21,9 +21,9 @@ pytest.importorskip("tornado", reason="needs Tornado: pip install '.[web]'")
 
 from web_client import Client
 
-from expression_ros.frame_sources import open_source
+from expression_ros.frames.opening import open_source
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.pipeline import FaceReading, FrameReading
+from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.web.handlers import STATIC
 from expression_ros.web.painting import MAX_RATE, Painter, overlay_jpeg
 from expression_ros.web.photo_reading import MAX_PHOTO_BYTES

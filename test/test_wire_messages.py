@@ -18,7 +18,7 @@ from std_msgs.msg import ColorRGBA, String
 from trajectory_msgs.msg import JointTrajectory
 
 from expression_ros.mirroring.robot_table import robot_path
-from expression_ros.nodes.mirror import Mirror
+from expression_ros.nodes.mirror.node import Mirror
 from expression_ros.vocabulary import EMOTIONS
 
 # neutral comes last: the robot is neutral from the start, and says only what changes.

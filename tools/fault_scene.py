@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from node_processes import Processes, Watcher, until
 
-from expression_ros.nodes.image_messages import to_image_message
+from expression_ros.nodes.common.image_messages import to_image_message
 
 LABELS = 5  # in a row after a fault: normal again
 SMILE = "smile"  # the virtual face's word for happiness

@@ -153,7 +153,7 @@ Row = tuple[str, str, str, str]
 
 def run(names: list[str], clip: str, folder: Path) -> list[Row]:
     """Run faults one after the other; return title, what is seen, time and loss of each."""
-    from expression_ros.nodes.running import use_large_image_transport
+    from expression_ros.nodes.common.running import use_large_image_transport
 
     use_large_image_transport()
     picture = smiling_picture(clip)

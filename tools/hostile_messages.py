@@ -111,7 +111,7 @@ def smiling_face() -> np.ndarray:
 
 def good_frames(publisher: Any, watcher: Watcher, face: np.ndarray, patience_s: float) -> float:
     """Send a good camera's frames until there are labels; return the seconds that took."""
-    from expression_ros.nodes.image_messages import to_image_message
+    from expression_ros.nodes.common.image_messages import to_image_message
 
     begin, known = time.monotonic(), len(watcher.labels)
     for k in itertools.count():
@@ -128,7 +128,7 @@ def run(messages: int, burst: int, seed: int, log: Path) -> tuple[list[float], d
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
 
-    from expression_ros.nodes.running import use_large_image_transport
+    from expression_ros.nodes.common.running import use_large_image_transport
 
     use_large_image_transport()
     face, took = smiling_face(), []

@@ -21,13 +21,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from expression_ros.personal.adapted_vote import ProjectedVote
 from expression_ros.personal.fitting import STRENGTH, fit
+from expression_ros.progress import with_progress
+from expression_ros.recognition.adapted_vote import ProjectedVote
 from expression_ros.recognition.face_preparation import prepare_crop
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.models import load_classifier
-from expression_ros.training.data_sets import open_data_set
-from expression_ros.training.progress import with_progress
+from expression_ros.training.data.data_sets import open_data_set
 
 FACES = 10  # of each emotion that are learnt from, or six in ten where there are fewer
 FEWEST = 8  # photos of an emotion

@@ -21,12 +21,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from expression_ros.parameters.choices import CASCADES, DETECTORS
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.detector_choice import CASCADES, DETECTORS, DetectorChoice
+from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.network_detection import NEAR, NetworkDetector, turned_view
 from expression_ros.recognition.pipeline import ExpressionRecognizer
-from expression_ros.training.image_archives import pictures_of_archive
+from expression_ros.training.data.image_archives import pictures_of_archive
 
 Portraits = list[tuple[str, np.ndarray, Box]]
 TURNS = (0, 30)

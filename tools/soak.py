@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def sampled(seconds: float, clip: str, log: Path) -> tuple[list[dict[str, float]], str]:
     """Run the nodes and sample them; return one row per sample, and what went wrong if anything."""
-    from expression_ros.nodes.running import use_large_image_transport
+    from expression_ros.nodes.common.running import use_large_image_transport
 
     use_large_image_transport()
     rows: list[dict[str, float]] = []

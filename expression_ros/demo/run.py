@@ -14,8 +14,8 @@ from typing import Any
 
 from expression_ros.demo.side_by_side import write_contact_sheet, write_video
 from expression_ros.demo.timeline import write_csv, write_plot
-from expression_ros.frame_sources import is_webcam, open_source
-from expression_ros.picture_files import readable_name
+from expression_ros.frames.opening import is_webcam, open_source
+from expression_ros.images.files import readable_name
 
 _START_S = 60.0  # a cold start on a slow machine
 _QUIET_S = 1.5  # after the last image, what is still under way has arrived
@@ -64,7 +64,7 @@ def _run_demo(source: str, seconds: float | None, output: Path, robot: str) -> i
             "rclpy is missing: source your ROS 2 installation, or pip install '.[ros]'"
         ) from None
     from expression_ros.demo.observer import Observer
-    from expression_ros.nodes.running import use_large_image_transport
+    from expression_ros.nodes.common.running import use_large_image_transport
 
     output.mkdir(parents=True, exist_ok=True)
     use_large_image_transport()

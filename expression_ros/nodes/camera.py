@@ -19,21 +19,15 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from expression_ros.frame_sources import (
-    Frame,
-    FrameSource,
-    PlaybackSchedule,
-    RateLimit,
-    SourceError,
-    is_webcam,
-    open_source,
-)
-from expression_ros.nodes.camera_parameters import CAMERA_PARAMETERS
-from expression_ros.nodes.diagnostics import ERROR, OK, WARN, Rate, publish_statuses, status
-from expression_ros.nodes.image_messages import to_image_message
-from expression_ros.nodes.parameters import NodeParameters
-from expression_ros.nodes.publishing import publish
-from expression_ros.nodes.running import NodeFinished, run_node
+from expression_ros.frames.opening import is_webcam, open_source
+from expression_ros.frames.playback import PlaybackSchedule, RateLimit
+from expression_ros.frames.sources import Frame, FrameSource, SourceError
+from expression_ros.nodes.common.diagnostics import ERROR, OK, WARN, Rate, publish_statuses, status
+from expression_ros.nodes.common.image_messages import to_image_message
+from expression_ros.nodes.common.parameters import NodeParameters
+from expression_ros.nodes.common.publishing import publish
+from expression_ros.nodes.common.running import NodeFinished, run_node
+from expression_ros.parameters.camera import CAMERA_PARAMETERS
 
 REOPEN_PERIOD_S = 1.0
 _PARAMETER_POLL_S = 0.1  # how soon a changed frame_rate is noticed while waiting for a slow frame

@@ -13,11 +13,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from expression_ros.mirroring.virtual_face import FaceAnimator, UnknownExpressionError, draw_face
-from expression_ros.nodes.image_messages import to_image_message
-from expression_ros.nodes.parameters import NodeParameters
-from expression_ros.nodes.publishing import publish
-from expression_ros.nodes.robot_face_parameters import ROBOT_FACE_PARAMETERS
-from expression_ros.nodes.running import run_node
+from expression_ros.nodes.common.image_messages import to_image_message
+from expression_ros.nodes.common.parameters import NodeParameters
+from expression_ros.nodes.common.publishing import publish
+from expression_ros.nodes.common.running import run_node
+from expression_ros.parameters.robot_face import ROBOT_FACE_PARAMETERS
 
 
 class RobotFace(Node):

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from expression_ros.personal.adapted_vote import ProjectedVote, check_fits, descriptor_digest
 from expression_ros.personal.clear_frames import ClearFrames
 from expression_ros.personal.fitting import MIN_FACES, STRENGTH, Fit, fit
-from expression_ros.personal.person import Person, PersonError, save_person
+from expression_ros.personal.kept_persons import save_person
+from expression_ros.recognition.adapted_vote import ProjectedVote, check_fits, descriptor_digest
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.detector import Detector
@@ -20,6 +20,7 @@ from expression_ros.recognition.face_preparation import prepare_face
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
 from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.models import load_classifier
+from expression_ros.recognition.person import Person, PersonError
 
 Frames = Iterable[tuple[np.ndarray, float]]  # (H, W) uint8 grey, stamp in seconds
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.detector import Detector
 
 SMALLEST_PX = 60  # width of the face; a smaller one is read, but nothing is learnt from it

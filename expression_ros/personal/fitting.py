@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from expression_ros.personal.adapted_vote import ProjectedVote
-from expression_ros.personal.person import PersonError
+from expression_ros.recognition.adapted_vote import ProjectedVote
+from expression_ros.recognition.person import PersonError
 
 # How many faces a general mean counts as. Over the people of tools/measure_calibration.py anything
 # from 1 to 10 is about as good; choosing it for each person costs more than it gains.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from expression_ros.personal.person import PersonError
+from expression_ros.recognition.person import PersonError
 from expression_ros.vocabulary import canonical_label
 
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger")  # asked for by default

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from expression_ros.personal.person import PersonError
+from expression_ros.recognition.person import PersonError
 from expression_ros.vocabulary import canonical_label
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -24,70 +23,21 @@ from expression_ros.recognition.boxes import (
     without_overlaps,
 )
 from expression_ros.recognition.cascades import CASCADE_ORDER, load_cascade
+from expression_ros.recognition.detections import Detection, held
+from expression_ros.recognition.search_windows import (
+    COARSE,
+    FINE,
+    SECOND,
+    SIZES,
+    TIGHT,
+    WIDE,
+    Steps,
+    Sweep,
+    Vicinity,
+)
 from expression_ros.recognition.shrinking import scaled
 
-_ERROR = 0.03  # of a face's width, by which a cascade misplaces a box from frame to frame
 _SMALLEST_PX = 24  # the cascades learnt windows of 20 and 24 px
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """How densely a cascade tries sizes, and how many neighbouring windows must agree.
-
-    Attributes:
-        scale: from one size to the next.
-        neighbours: windows that must agree; where sizes lie further apart, fewer can.
-    """
-
-    scale: float
-    neighbours: int
-
-
-@dataclass(frozen=True)
-class _Sweep:
-    """How a whole frame is searched.
-
-    Attributes:
-        smallest_px: the frame is brought to the size where the smallest face of interest has this
-            width.
-        steps: see _Steps.
-    """
-
-    smallest_px: int
-    steps: _Steps
-
-
-_FINE = _Sweep(28, _Steps(1.1, 5))
-_COARSE = _Sweep(24, _Steps(1.25, 2))  # half the time, nearly all faces
-
-
-@dataclass(frozen=True)
-class _Vicinity:
-    """Where a known face is looked for: how far around, at which sizes, with how much evidence.
-
-    Attributes:
-        pad: added on each side of the box, as a share of its width.
-        smallest: times the known width.
-        largest: times the known width.
-        followed_px: the known face is brought to this width, whatever its size in the frame.
-        steps: where a face just was, fewer windows are enough.
-    """
-
-    pad: float
-    smallest: float
-    largest: float
-    followed_px: int
-    steps: _Steps
-
-
-# From one frame to the next a face hardly moves. The wide look, which costs more, follows only
-# where this one fails.
-_TIGHT = _Vicinity(0.15, 0.9, 1.12, 72, _Steps(1.15, 3))
-_WIDE = _Vicinity(0.45, 0.7, 1.4, 72, _Steps(1.1, 4))
-# All sizes that a face can take within a second; as much evidence as in a whole frame.
-_SIZES = _Vicinity(0.3, 0.6, 1.5, 60, _Steps(1.1, 5))
-# A face that another cascade saw; whether it is one can be told at a small size.
-_SECOND = _Vicinity(0.45, 0.7, 1.4, 48, _Steps(1.1, 4))
 
 # Faces from this share of the frame's height on are searched in a tiny copy as well, whose edge
 # pixels are repeated by this share of its height: the copy is small, few windows are tried.
@@ -103,24 +53,6 @@ _TURNED = 25  # degrees; a cascade sees faces turned by up to 15
 _TURNED_LOOKS = (_TURNED, -_TURNED)
 # Where a face was lost: one look a frame, a cascade and by how much the frame is turned for it.
 LOST_LOOKS = ((0, 0), (1, 0), (1, _TURNED), (2, 0), (3, 0), (1, -_TURNED))
-
-
-@dataclass(frozen=True)
-class Detection:
-    """A face seen by one cascade.
-
-    Attributes:
-        box: where it is in the frame.
-        cascade: the cascade's place in the order.
-        turn: degrees by which the frame was turned, anticlockwise, when the cascade saw it.
-        tilt: degrees by which the line of the eyes falls to the right, as far as it is known: seen
-            by a detector that sees eyes, or about that of the turned frame.
-    """
-
-    box: Box
-    cascade: int
-    turn: int = 0
-    tilt: float = 0.0
 
 
 def check_settings(selection: str, min_face: float) -> None:
@@ -189,7 +121,7 @@ class FaceDetector:
         Returns:
             The faces, largest first; empty if no cascade saw what ``selection`` asks for.
         """
-        sweep = _COARSE if coarse else _FINE
+        sweep = COARSE if coarse else FINE
         small, scale = self._working_copy(grey, sweep)
         if known:
             small = _without(small, known, scale)
@@ -227,17 +159,17 @@ class FaceDetector:
         """
         if self.selection == "single":
             return self.search_frame(grey)
-        small, scale = self._working_copy(grey, _FINE)
+        small, scale = self._working_copy(grey, FINE)
         found = []
         for index in range(len(CASCADE_ORDER)):
-            boxes = self._faces_in(small, scale, index, grey.shape, _FINE)
+            boxes = self._faces_in(small, scale, index, grey.shape, FINE)
             found += [Detection(box, index) for box in boxes]
-            found += self._close_ups(grey, index, _FINE, ())
+            found += self._close_ups(grey, index, FINE, ())
         agreed = _agreed(found)
         for turn in (_TURNED, -_TURNED):
             if not agreed:
                 every = range(len(CASCADE_ORDER))
-                agreed = _agreed(self._turned_faces(small, scale, grey.shape, turn, _FINE, every))
+                agreed = _agreed(self._turned_faces(small, scale, grey.shape, turn, FINE, every))
         faces = [self._exact(grey, detection) for detection in agreed]
         return sorted(faces, key=lambda d: -d.box.area)
 
@@ -251,13 +183,13 @@ class FaceDetector:
         """
         others = [index for index in range(len(CASCADE_ORDER)) if index != known.cascade]
         turn = known.turn
-        found = self._search_vicinity(grey, known, _TIGHT, [known.cascade], turn)
+        found = self._search_vicinity(grey, known, TIGHT, [known.cascade], turn)
         found = found or self._search_vicinity(
-            grey, known, _WIDE, [known.cascade, *others] if not turn else [known.cascade], turn
+            grey, known, WIDE, [known.cascade, *others] if not turn else [known.cascade], turn
         )
         for other in (0, _TURNED, -_TURNED):
             if not found and other != turn:
-                found = self._search_vicinity(grey, known, _WIDE, [_ALT2], other)
+                found = self._search_vicinity(grey, known, WIDE, [_ALT2], other)
         return held(found, known)
 
     def search_size(self, grey: np.ndarray, known: Detection) -> Detection | None:
@@ -269,7 +201,7 @@ class FaceDetector:
         Returns:
             The face's new box, or None if the cascade that found it does not see it.
         """
-        found = self._search_vicinity(grey, known, _SIZES, [known.cascade], known.turn)
+        found = self._search_vicinity(grey, known, SIZES, [known.cascade], known.turn)
         return held(found, known)
 
     def _exact(self, grey: np.ndarray, found: Detection) -> Detection:
@@ -284,13 +216,13 @@ class FaceDetector:
             The face's new box, or None if this look does not show it.
         """
         cascade, turn = LOST_LOOKS[look]
-        return self._search_vicinity(grey, known, _WIDE, [cascade], turn)
+        return self._search_vicinity(grey, known, WIDE, [cascade], turn)
 
     def _search_vicinity(
         self,
         grey: np.ndarray,
         known: Detection,
-        vicinity: _Vicinity,
+        vicinity: Vicinity,
         cascades: Iterable[int],
         turn: int = 0,
     ) -> Detection | None:
@@ -318,12 +250,12 @@ class FaceDetector:
     def _is_confirmed(self, grey: np.ndarray, detection: Detection) -> bool:
         """Return whether a more precise cascade sees a face where ``default`` saw one."""
         return any(
-            self._search_vicinity(grey, detection, _SECOND, [index]) is not None
+            self._search_vicinity(grey, detection, SECOND, [index]) is not None
             for index in _PRECISE
         )
 
     def _close_ups(
-        self, grey: np.ndarray, index: int, sweep: _Sweep, known: Sequence[Box]
+        self, grey: np.ndarray, index: int, sweep: Sweep, known: Sequence[Box]
     ) -> list[Detection]:
         """Return faces so near that the frame's edge may cut them, as far as they are in it."""
         if min(grey.shape) < _SMALLEST_PX:
@@ -341,7 +273,7 @@ class FaceDetector:
         return [Detection(box, index) for box in boxes if min(box.w, box.h) > 0]
 
     def _look_turned(
-        self, grey: np.ndarray, small: np.ndarray, scale: float, turn: int, sweep: _Sweep
+        self, grey: np.ndarray, small: np.ndarray, scale: float, turn: int, sweep: Sweep
     ) -> list[Detection]:
         """Return faces whose heads are tilted, as one cascade sees them and another confirms."""
         if self.selection == "single":
@@ -349,7 +281,7 @@ class FaceDetector:
         found = [
             self._exact(grey, face)
             for face in self._turned_faces(small, scale, grey.shape, turn, sweep, (_ALT2,))
-            if self._search_vicinity(grey, face, _SECOND, [_ALT], turn) is not None
+            if self._search_vicinity(grey, face, SECOND, [_ALT], turn) is not None
         ]
         found.sort(key=lambda d: -d.box.area)
         return [found[i] for i in without_overlaps([d.box for d in found])]
@@ -360,7 +292,7 @@ class FaceDetector:
         scale: float,
         shape: tuple[int, ...],
         turn: int,
-        sweep: _Sweep,
+        sweep: Sweep,
         cascades: Iterable[int],
     ) -> list[Detection]:
         """Return what cascades see in the turned working copy, in pixels of the frame."""
@@ -388,7 +320,7 @@ class FaceDetector:
         kx, ky = known.centre
         return (left + x / scale - kx) ** 2 + (top + y / scale - ky) ** 2
 
-    def _working_copy(self, grey: np.ndarray, sweep: _Sweep) -> tuple[np.ndarray, float]:
+    def _working_copy(self, grey: np.ndarray, sweep: Sweep) -> tuple[np.ndarray, float]:
         """Return the frame at the size where the smallest face of interest is just visible.
 
         A strip that is wider is brought to a smaller size, where larger faces are.
@@ -399,7 +331,7 @@ class FaceDetector:
         return scaled(grey, scale), scale
 
     def _faces_in(
-        self, small: np.ndarray, scale: float, index: int, shape: tuple[int, ...], sweep: _Sweep
+        self, small: np.ndarray, scale: float, index: int, shape: tuple[int, ...], sweep: Sweep
     ) -> list[Box]:
         smallest = max(sweep.smallest_px, round(self.min_face * shape[0] * scale))
         boxes = self._detect(small, index, sweep.steps, smallest, max(small.shape))
@@ -408,7 +340,7 @@ class FaceDetector:
         return [to_frame(box, 0, 0, scale, shape) for box in kept]
 
     def _region_around(
-        self, grey: np.ndarray, box: Box, vicinity: _Vicinity
+        self, grey: np.ndarray, box: Box, vicinity: Vicinity
     ) -> tuple[np.ndarray, int, int, float]:
         """Return the face's surroundings, scaled, with their origin in the frame and the scale.
 
@@ -431,7 +363,7 @@ class FaceDetector:
         return region, left - round(before / scale), top - round(above / scale), scale
 
     def _detect(
-        self, image: np.ndarray, index: int, steps: _Steps, smallest: int, largest: int
+        self, image: np.ndarray, index: int, steps: Steps, smallest: int, largest: int
     ) -> list[Box]:
         if min(image.shape) < _SMALLEST_PX:
             return []
@@ -456,22 +388,6 @@ def _agreed(found: Sequence[Detection]) -> list[Detection]:
         if any(d.cascade != _DEFAULT for d in group):
             agreed.append(best)
     return agreed
-
-
-def held(found: Detection | None, known: Detection) -> Detection | None:
-    """Return what was found, with the known box if it lies in the same place."""
-    if found and _is_same_place(found.box, known.box):
-        return replace(found, box=known.box)
-    return found
-
-
-def _is_same_place(box: Box, known: Box) -> bool:
-    """Return whether a box differs from the known one by no more than a cascade errs.
-
-    A box that is taken anew from every search wanders over a face that holds still.
-    """
-    moved = max(abs(box.x - known.x), abs(box.y - known.y), abs(box.w - known.w))
-    return moved <= _ERROR * known.w
 
 
 def _without(small: np.ndarray, boxes: Sequence[Box], scale: float) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.detections import Detection
 
 
 class Detector(Protocol):

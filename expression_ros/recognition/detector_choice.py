@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from expression_ros.parameters.choices import CASCADES, CENTERFACE, DETECTORS, YUNET
 from expression_ros.recognition import network_trial
 from expression_ros.recognition.centerface import CenterFace
 from expression_ros.recognition.detection import FaceDetector
@@ -14,9 +15,6 @@ from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.detector_weights import DetectorWeights, WeightsError, read_weights
 from expression_ros.recognition.network_detection import FaceNetwork, NetworkDetector
 from expression_ros.recognition.yunet import YuNet
-
-CASCADES, YUNET, CENTERFACE = "cascades", "yunet", "centerface"
-DETECTORS = (CASCADES, YUNET, CENTERFACE)
 
 _ZOO = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
 # By SHA-256, as the Git LFS pointers of OpenCV Zoo (commit 966be4c) give them; the last computed.

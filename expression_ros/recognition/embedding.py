@@ -2,7 +2,7 @@
 
 The network turns a grey 48x48 face into 256 numbers that tell expressions apart; Fisherfaces are
 trained on those numbers instead of on pixels. Nothing but OpenCV and numpy is needed here. The
-network comes from ``expression_ros.training.embedding_network`` (PyTorch, training only).
+network comes from ``expression_ros.commands.train_embedding`` (PyTorch, training only).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class EmbeddingNetwork:
             raise EmbeddingError(
                 f"no embedding network at {self.path}; take models/embedding/embedding.onnx of "
                 "this package or train one: "
-                "python -m expression_ros.training.embedding_network --help"
+                "python -m expression_ros.commands.train_embedding --help"
             )
         if problem := missing_part("dnn.readNetFromONNX"):
             raise EmbeddingError(problem)
@@ -82,7 +82,7 @@ class EmbeddingNetwork:
             raise EmbeddingError(
                 f"{self.path} answers with shapes {embeddings.shape} and {logits.shape}, not with "
                 "(1, D) and (1, classes); use a network exported by "
-                "expression_ros.training.embedding_network"
+                "expression_ros.commands.train_embedding"
             )
         self.dimension = int(embeddings.shape[1])
 

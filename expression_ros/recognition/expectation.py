@@ -15,8 +15,6 @@ from typing import Any
 
 from expression_ros.recognition.vote import VoteCalibration
 
-EVERYDAY, POSED = EXPECTATIONS = ("everyday", "posed")
-
 
 @dataclass(frozen=True)
 class Expectation:

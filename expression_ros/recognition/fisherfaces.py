@@ -1,8 +1,8 @@
 """Fisherfaces that vote: ten cv2.face models, each answers, the mode is the label.
 
 The method is that of Belhumeur, Hespanha and Kriegman, 1997; voting by models trained on random
-subsets is bagging (Breiman, 1996). Training is in expression_ros.training.fisherfaces, the vote in
-expression_ros.recognition.vote.
+subsets is bagging (Breiman, 1996). Training is in expression_ros.training.fisherfaces.ensemble, the
+vote in expression_ros.recognition.vote.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from expression_ros.parameters.choices import EVERYDAY, EXPECTATIONS
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.descriptors import Descriptor
-from expression_ros.recognition.expectation import EVERYDAY, EXPECTATIONS, Expectation
+from expression_ros.recognition.expectation import Expectation
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
 from expression_ros.recognition.model_descriptor import descriptor_of
 from expression_ros.recognition.model_manifest import (

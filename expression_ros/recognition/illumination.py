@@ -41,3 +41,11 @@ def brightened(grey: np.ndarray) -> np.ndarray:
     doublings = math.ceil(math.log2(spread) * _STEPS_PER_DOUBLING) / _STEPS_PER_DOUBLING
     levels = (np.arange(256) - darkest) * (255 / 2**doublings)
     return cv2.LUT(grey, np.clip(levels, 0, 255).astype(np.uint8))
+
+
+def check_grey(grey: np.ndarray) -> None:
+    if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
+        raise ValueError(
+            f"a frame must be a (height, width) array of uint8 with pixels in it, "
+            f"not {grey.dtype} of shape {grey.shape}"
+        )

@@ -6,16 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from expression_ros.parameters.choices import CLASSIFIERS, EVERYDAY, EXPECTATIONS
 from expression_ros.recognition.classifier import Classifier
-from expression_ros.recognition.expectation import EVERYDAY, EXPECTATIONS
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import SHIPPED_KINDS, ModelError, remedy
 from expression_ros.recognition.network_classifier import CNN, NetworkClassifier
-from expression_ros.recognition.vector_classifier import (
-    KINDS,
-    VectorClassifier,
-    checked_thresholds,
-)
+from expression_ros.recognition.vector_classifier import KINDS, VectorClassifier, checked_thresholds
 from expression_ros.recognition.vector_rules import RuleError
 from expression_ros.resources import ResourceError, models_path
 from expression_ros.vocabulary import canonical_label
@@ -28,7 +24,6 @@ _LOADERS: Mapping[str, Callable[[Path], Classifier]] = {
     CNN: NetworkClassifier.load_cnn,
     ONNX: NetworkClassifier.load,
 }
-CLASSIFIERS = tuple(_LOADERS)
 
 
 def load_classifier(name: str, folder: str | Path = "", thresholds: str = "") -> Classifier:

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.boxes import Box, covers, to_frame, without_overlaps
-from expression_ros.recognition.detection import Detection, check_settings, held
+from expression_ros.recognition.detection import check_settings
+from expression_ros.recognition.detections import Detection, held
 from expression_ros.recognition.shrinking import scaled
 
 # Width that the smallest face of interest has in the reduced frame, as a cascade's. In colour YuNet

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from expression_ros.recognition.boxes import Box, covers, intersection
-from expression_ros.recognition.pipeline import FaceReading, FrameReading
+from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.vocabulary import UNKNOWN
 
 # Okabe and Ito's palette (2008), told apart by colour-blind people; BGR.
@@ -209,3 +209,16 @@ def _text(
     """Write with a dark rim, legible on any background."""
     cv2.putText(image, text, origin, _FONT, size, _DARK, max(2, round(4 * size)), cv2.LINE_AA)
     cv2.putText(image, text, origin, _FONT, size, colour, max(1, round(1.5 * size)), cv2.LINE_AA)
+
+
+def scaled(reading: FrameReading, factor: float) -> FrameReading:
+    """Return a reading in the pixels of a frame that is ``factor`` times as large."""
+    if factor == 1.0:
+        return reading
+
+    def smaller(face: FaceReading) -> FaceReading:
+        return replace(face, box=Box(*(round(factor * value) for value in face.box)))
+
+    faces = {face.id: smaller(face) for face in reading.faces}
+    primary = faces[reading.primary.id] if reading.primary else None
+    return replace(reading, faces=tuple(faces.values()), primary=primary)

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from expression_ros.parameters.choices import BLUR, DROP, NONE, PRIVACY_CHOICES
 from expression_ros.recognition.boxes import Box
-
-NONE, BLUR, PIXELATE, DROP = "none", "blur", "pixelate", "drop"
-PRIVACY_CHOICES = (NONE, BLUR, PIXELATE, DROP)
 
 # Hair, ears and chin lie outside of a detector's box; this much of its size is added on each side.
 _MARGIN = 0.25

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from expression_ros.picture_files import PictureFileError, read_picture
+from expression_ros.images.files import PictureFileError, read_picture
 
 
 class PhotoError(ValueError):

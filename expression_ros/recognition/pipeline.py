@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import cycle
 
 import numpy as np
 
 from expression_ros.recognition.boxes import Box, covers, without_overlaps
-from expression_ros.recognition.classifier import Classifier, Prediction
-from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.classifier import Classifier
+from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.detector import Detector
-from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
-from expression_ros.recognition.illumination import brightened
+from expression_ros.recognition.face_memory import SIZE_S, WATCHED, FaceMemory
+from expression_ros.recognition.face_preparation import prepare_face
+from expression_ros.recognition.illumination import brightened, check_grey
 from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.mirrored_views import agreed, mirrored, read_both_ways
-from expression_ros.recognition.mouth_watch import MouthWatch
-from expression_ros.recognition.primary_face import LARGEST, Candidate, PrimaryFaceSelector
+from expression_ros.recognition.primary_face import Candidate, PrimaryFaceSelector
+from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.recognition.regional_vote import RegionalVote
-from expression_ros.recognition.resting_state import RestingState
+from expression_ros.recognition.settings import RecognitionSettings
 from expression_ros.recognition.settling import LabelSettler
-from expression_ros.recognition.stillness import BLINK_S, StillFace, StillScene
+from expression_ros.recognition.stillness import BLINK_S, StillScene
 from expression_ros.recognition.tracking import FaceTracker, Track
 
 _LOOK_AROUND_S = 0.12  # between searches of the frame while nobody is in view
@@ -33,125 +32,11 @@ _FRAME_S = 1 / 30  # taken to pass between two frames with one stamp
 _LEAST_S = 0.001  # passes from every frame to the next
 _LATEST_S = 1e12  # a stamp beyond it is no time in seconds; floats begin to lose milliseconds there
 _PAIR_S = 0.3  # between a face and its mirror image, read in turns, that are taken together
-_SIZE_S = 0.3  # between searches of a followed face over all sizes
 _LONGEST_SIZE_S = 0.9  # the same, of a face that keeps its size
 _SAME_SIZE = 0.06  # share of the width by which that search may err
-_CALM_S = 0.09  # between readings of a face whose last one said nothing new
 _PATIENCE_S = 0.15  # so long a reading waits for a frame without another large expense
-_SAID = 3  # readings that are kept: one of the same side, as sides take turns, and the last
-_NEWS = 0.1  # by which a score must differ from the one before to be new
 _FOLLOWED, _READ = 4, 2  # faces that are followed and read in each frame, however many there are
 _FINE, _COARSE = False, True
-_WATCHED = FacePreparation()  # the face on which the mouth is watched
-
-
-@dataclass
-class RecognitionSettings:
-    """What of the reading may be changed while it runs.
-
-    Attributes:
-        redetect_interval: seconds between searches of the whole frame while a face is known.
-        smoothing: time constant of the score smoothing in seconds; 0 for none.
-        switch_margin: by how much another label must lead before it takes over.
-        min_confidence: from this score on a face's label is said.
-        talking_time: for how many seconds a label must last while the person speaks.
-        doubt_time: seconds of the strongest doubt after which a label becomes ``unknown``.
-        resting_state: whether a face is read relative to its own resting state.
-        primary: which face is the primary one, one of PRIMARY_CHOICES.
-        primary_id: of the face for the choice "id".
-        background: search the whole frame for newcomers in a thread of its own, so that no frame
-            waits for it. What it finds counts a few frames later; without, the same frames always
-            give the same readings.
-    """
-
-    redetect_interval: float = 1.0
-    smoothing: float = 0.25
-    switch_margin: float = 0.1
-    min_confidence: float = 0.0
-    talking_time: float = 1.0
-    doubt_time: float = 1.0
-    resting_state: bool = True
-    primary: str = LARGEST
-    primary_id: int = 0
-    background: bool = False
-
-
-@dataclass(frozen=True)
-class FaceReading:
-    """One face of one frame.
-
-    Attributes:
-        id: the face's number, the same from frame to frame; 0 in a still picture.
-        box: where it is, in pixels of the frame.
-        label: the settled label, or ``unknown``.
-        score: probability of the leading label, smoothed over time, 0..1.
-        scores: the same for every label the model can say; they add to 1.
-        votes: of an ensemble, the share of votes of every label in this frame; else empty.
-    """
-
-    id: int
-    box: Box
-    label: str
-    score: float
-    scores: Mapping[str, float]
-    votes: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class FrameReading:
-    """What was read in one frame.
-
-    Attributes:
-        faces: largest first.
-        stage_s: how long each stage took, in seconds.
-        primary: the face that a robot answers; None when nobody is there, or while the one it
-            answered is being waited for.
-    """
-
-    faces: tuple[FaceReading, ...]
-    stage_s: dict[str, float] = field(default_factory=dict)
-    primary: FaceReading | None = None
-
-
-@dataclass
-class _FaceMemory:
-    """What is kept of a face from frame to frame."""
-
-    settler: LabelSettler = field(default_factory=LabelSettler)
-    still: StillFace = field(default_factory=StillFace)
-    prediction: Prediction | None = None
-    said: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=_SAID))
-    read_at: float = 0.0  # stamp of the frame the prediction is of
-    sized_at: float = -math.inf  # stamp of the last search over all sizes
-    view: Prediction | None = None  # the last reading, of the face or of its mirror image
-    size_s: float = _SIZE_S  # from it to the next
-    mirrored: bool = False  # whether it is the mirror image's turn to be read
-    mouth: MouthWatch = field(default_factory=MouthWatch)
-    watched_at: float = -math.inf  # stamp of the last look at the mouth
-    rest: RestingState = field(default_factory=RestingState)
-
-    def is_due(self, stamp: float) -> bool:
-        """Return whether the expression may be another than at the last reading."""
-        return not 0 <= stamp - self.read_at < self.rest_s()
-
-    def is_unchanged(self, grey: np.ndarray, stamp: float) -> bool:
-        """Return whether the face needs not be found again: it looks as when it was found."""
-        return self.still.is_unchanged(grey, stamp, self.rest_s())
-
-    def rest_s(self) -> float:
-        """Return for how many seconds a face that does not jump is taken to be as it was."""
-        return _CALM_S if self.is_calm() else BLINK_S
-
-    def is_calm(self) -> bool:
-        """Return whether the last reading said what was known."""
-        if len(self.said) < _SAID:
-            return False
-        before, now = self.said[0], self.said[-1]  # of the same side: sides take turns
-        return all(abs(score - before.get(label, 0.0)) < _NEWS for label, score in now.items())
-
-    def is_news(self) -> bool:
-        """Return whether the face was found again, changed, since it was last read."""
-        return self.still.stamp != self.read_at
 
 
 class ExpressionRecognizer:
@@ -188,7 +73,7 @@ class ExpressionRecognizer:
     def reset(self) -> None:
         """Forget all faces; those that come get ids that nobody had."""
         self._tracker.forget()
-        self._memories: dict[int, _FaceMemory] = {}
+        self._memories: dict[int, FaceMemory] = {}
         self._selector = PrimaryFaceSelector()
         self._scene = StillScene()
         self._whole_frame_at: float | None = None  # the last thorough search
@@ -220,7 +105,7 @@ class ExpressionRecognizer:
             Exception: whatever detector and classifier raise, also for a search in the
                 background, once; the next frame can be read.
         """
-        _check_grey(grey)
+        check_grey(grey)
         if not abs(stamp) < _LATEST_S:  # NaN, too
             raise ValueError(f"a stamp must be a time in seconds, not {stamp!r}")
         self._raise_from_background()
@@ -326,7 +211,7 @@ class ExpressionRecognizer:
         Raises:
             ValueError: as for read.
         """
-        _check_grey(grey)
+        check_grey(grey)
         grey = brightened(grey)
         faces = []
         for detection in self.detector.search_photo(grey):
@@ -387,7 +272,7 @@ class ExpressionRecognizer:
         found = self.detector.search_size(grey, track.detection)
         memory, width = self._memories[track.id], track.detection.box.w
         is_kept = found is not None and abs(found.box.w - width) <= _SAME_SIZE * width
-        memory.size_s = min(memory.size_s + _SIZE_S, _LONGEST_SIZE_S) if is_kept else _SIZE_S
+        memory.size_s = min(memory.size_s + SIZE_S, _LONGEST_SIZE_S) if is_kept else SIZE_S
         return found
 
     def _due(self, stamp: float) -> bool:
@@ -464,7 +349,7 @@ class ExpressionRecognizer:
     def _read_face(
         self, grey: np.ndarray, track: Track, stamp: float, still: bool, due: bool
     ) -> FaceReading:
-        memory = self._memories.setdefault(track.id, _FaceMemory(sized_at=stamp))  # just searched
+        memory = self._memories.setdefault(track.id, FaceMemory(sized_at=stamp))  # just searched
         if not still:
             memory.still.remember(grey, track.detection.box, stamp)
         due = due or memory.prediction is None
@@ -473,7 +358,7 @@ class ExpressionRecognizer:
         if due or watched:
             view = levelled(grey, track.box, track.detection.tilt)
             if watched:
-                memory.mouth.see(prepare_face(*view, _WATCHED), stamp)
+                memory.mouth.see(prepare_face(*view, WATCHED), stamp)
                 memory.watched_at = stamp
             if due:
                 self._ask(view, memory, stamp)
@@ -495,7 +380,7 @@ class ExpressionRecognizer:
             track.id, track.box, label, score, dict(settler.scores), prediction.votes
         )
 
-    def _ask(self, view: tuple[np.ndarray, Box], memory: _FaceMemory, stamp: float) -> None:
+    def _ask(self, view: tuple[np.ndarray, Box], memory: FaceMemory, stamp: float) -> None:
         """Read a face, or in turns its mirror image, and take it together with the last reading."""
         turned, memory.mirrored = memory.mirrored, not memory.mirrored
         seen = mirrored(*view) if turned else view
@@ -521,11 +406,3 @@ class ExpressionRecognizer:
     def _forget_lost_faces(self) -> None:
         alive = {track.id for track in self._tracker.tracks}
         self._memories = {k: v for k, v in self._memories.items() if k in alive}
-
-
-def _check_grey(grey: np.ndarray) -> None:
-    if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
-        raise ValueError(
-            f"a frame must be a (height, width) array of uint8 with pixels in it, "
-            f"not {grey.dtype} of shape {grey.shape}"
-        )

@@ -6,10 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from expression_ros.parameters.choices import BY_ID, CENTRE, LARGEST, LONGEST
 from expression_ros.recognition.boxes import Box
-
-LARGEST, CENTRE, LONGEST, BY_ID = "largest", "centre", "longest", "id"
-PRIMARY_CHOICES = (LARGEST, CENTRE, LONGEST, BY_ID)
 
 _LARGER = 1.3  # times the area that another face needs to take over
 _NEARER = 0.1  # of the frame's width by which another face must be nearer to the centre

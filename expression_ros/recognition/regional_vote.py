@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from expression_ros.parameters.choices import AUTO, FULL_FACE, REGIONS, UPPER_FACE
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.descriptors import Descriptor
 from expression_ros.recognition.face_preparation import (
@@ -26,8 +27,6 @@ from expression_ros.recognition.model_manifest import ModelError, ModelManifest
 from expression_ros.recognition.mouth_cover import MouthCover, read_mouth_cover
 from expression_ros.resources import models_path
 
-AUTO, FULL_FACE, UPPER_FACE = "auto", "full", "upper"
-REGIONS = (AUTO, FULL_FACE, UPPER_FACE)
 _COVER = "mouth_cover"  # in the settings of the upper vote's manifest
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from expression_ros.recognition.pipeline import ExpressionRecognizer, FrameReading
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.readings import FrameReading
 
 
 def read_alone(recognizer: ExpressionRecognizer, grey: np.ndarray, first: int = 1) -> FrameReading:

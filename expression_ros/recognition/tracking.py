@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from expression_ros.recognition.boxes import Box, covers, intersection, overlap
-from expression_ros.recognition.detection import Detection
+from expression_ros.recognition.detections import Detection
 
 _SAME_FACE_OVERLAP = 0.2
 _BOX_SMOOTHING = 0.5  # share of the new box; Haar boxes jump by some pixels on a face at rest

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from expression_ros.nodes.parameter_table import check_value
-from expression_ros.nodes.recognizer_parameters import RECOGNIZER_PARAMETERS
-from expression_ros.personal.chosen_classifier import chosen_classifier
+from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS
+from expression_ros.parameters.table import check_value
+from expression_ros.progress import Progress
 from expression_ros.recognition.detector_choice import DetectorChoice
-from expression_ros.recognition.pipeline import ExpressionRecognizer, RecognitionSettings
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.settings import RecognitionSettings
 from expression_ros.recognition.single_photos import read_alone
 from expression_ros.recordings.recorded_frames import Recording, RecordingError
 from expression_ros.recordings.timeline import FaceRows, Timeline
-from expression_ros.training.progress import Progress
+from expression_ros.session.classifier import chosen_classifier
 
 PARAMETERS = {spec.name: spec for spec in RECOGNIZER_PARAMETERS}
 # All but the search in the background: without it the same frames always give the same readings.

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from expression_ros.recognition.pipeline import FaceReading, FrameReading
+from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.recordings.recorded_frames import SECOND_NS, RecordedFrame
 from expression_ros.whole_files import whole_file
 

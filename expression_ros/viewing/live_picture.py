@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from expression_ros.mirroring.robot_table import Robot
-from expression_ros.mirroring.virtual_face import FaceAnimator, draw_face
-from expression_ros.recognition.overlay import draw_overlay
-from expression_ros.recognition.overlay_privacy import NONE, with_privacy
-from expression_ros.viewing.live_session import LiveFrame
-from expression_ros.web.painting import drawable_word, scaled
+from expression_ros.mirroring.virtual_face import FaceAnimator, draw_face, drawable_word
+from expression_ros.parameters.choices import NONE
+from expression_ros.recognition.overlay import draw_overlay, scaled
+from expression_ros.recognition.overlay_privacy import with_privacy
+from expression_ros.session.live import LiveFrame
 
 HEIGHT = 480  # pixels, of all of it
 _WIDEST = 854  # pixels, of the person's part: 16:9

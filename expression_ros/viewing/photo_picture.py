@@ -11,10 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from expression_ros.picture_files import readable_name
-from expression_ros.recognition.overlay import draw_overlay
-from expression_ros.recognition.pipeline import FrameReading
-from expression_ros.web.painting import scaled
+from expression_ros.images.files import readable_name
+from expression_ros.recognition.overlay import draw_overlay, scaled
+from expression_ros.recognition.readings import FrameReading
 
 _SHORTEST_SIDE = 320  # pixels; on smaller photos the writing would hide the face
 _LONGEST_SIDE = 4096  # pixels; a strip of 1x10000 would take gigabytes

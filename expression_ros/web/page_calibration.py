@@ -14,16 +14,11 @@ import numpy as np
 from expression_ros.personal.calibration import Calibration
 from expression_ros.personal.dialogue import Dialogue
 from expression_ros.personal.fitting import Fit
-from expression_ros.personal.person import (
-    PersonError,
-    checked_name,
-    delete_person,
-    load_person,
-    person_names,
-)
+from expression_ros.personal.kept_persons import delete_person
 from expression_ros.personal.questions import EMOTIONS
 from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.recognition.person import PersonError, checked_name, load_person, person_names
 from expression_ros.web.state import WebState
 
 ASKING, COMPUTING, IDLE = "asking", "computing", "idle"

@@ -11,23 +11,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from functools import cache
 
 import cv2
 import numpy as np
 
-from expression_ros.mirroring.robot_table import ANSWERS, Robot, load_robot
-from expression_ros.mirroring.virtual_face import (
-    FaceAnimator,
-    UnknownExpressionError,
-    draw_face,
-    expression_shape,
-)
-from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.overlay import draw_overlay
-from expression_ros.recognition.overlay_privacy import NONE, with_privacy
-from expression_ros.recognition.pipeline import FaceReading, FrameReading
+from expression_ros.mirroring.robot_table import Robot
+from expression_ros.mirroring.virtual_face import FaceAnimator, draw_face, drawable_word
+from expression_ros.parameters.choices import NONE
+from expression_ros.recognition.overlay import draw_overlay, scaled
+from expression_ros.recognition.overlay_privacy import with_privacy
+from expression_ros.recognition.readings import FrameReading
 from expression_ros.web.state import OVERLAY, ROBOT, WebState
 
 MAX_WIDTH = 640  # pixels of a picture on the page
@@ -140,24 +133,6 @@ class RobotPicture:
         return jpeg_of(draw_face(shape, *_ROBOT_SIZE))
 
 
-def drawable_word(expression: str, robot: Robot | None) -> str:
-    """Return the virtual face's word for a robot's, empty if there is none."""
-    if robot is not None:
-        for answer in ANSWERS:
-            if robot.expression_for(answer) == expression:
-                return _virtual_face().expression_for(answer)
-    try:
-        expression_shape(expression)
-    except UnknownExpressionError:
-        return ""
-    return expression
-
-
-@cache
-def _virtual_face() -> Robot:
-    return load_robot("virtual_face")
-
-
 def overlay_jpeg(
     frame: np.ndarray, reading: FrameReading, note: str = "", privacy: str = NONE
 ) -> bytes:
@@ -183,19 +158,6 @@ def shrunk(image: np.ndarray) -> np.ndarray:
         return image
     size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def scaled(reading: FrameReading, factor: float) -> FrameReading:
-    """Return a reading in the pixels of a frame that is ``factor`` times as large."""
-    if factor == 1.0:
-        return reading
-
-    def smaller(face: FaceReading) -> FaceReading:
-        return replace(face, box=Box(*(round(factor * value) for value in face.box)))
-
-    faces = {face.id: smaller(face) for face in reading.faces}
-    primary = faces[reading.primary.id] if reading.primary else None
-    return replace(reading, faces=tuple(faces.values()), primary=primary)
 
 
 def jpeg_of(image: np.ndarray) -> bytes:

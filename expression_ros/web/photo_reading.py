@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from expression_ros.nodes.image_conversion import ImageError, grey_from_message
+from expression_ros.images.conversion import ImageError, grey_from_message
 from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.photos import PhotoError

@@ -15,19 +15,20 @@ from concurrent.futures import Future
 import cv2
 import numpy as np
 
-from expression_ros.frame_sources import FrameSource, SourceError, frames_in_time
+from expression_ros.frames.playback import frames_in_time
+from expression_ros.frames.sources import FrameSource, SourceError
+from expression_ros.images.files import listed
 from expression_ros.mirroring.robot_table import available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles, load_style
-from expression_ros.node_defaults import behaviour_as_node, recognizer_as_node
-from expression_ros.personal.adapted_vote import adapted
+from expression_ros.parameters.choices import NONE
 from expression_ros.personal.calibration import fisherfaces_of
-from expression_ros.personal.person import load_person
-from expression_ros.picture_files import listed
+from expression_ros.recognition.adapted_vote import adapted
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.detector_choice import DetectorChoice
-from expression_ros.recognition.overlay_privacy import NONE
-from expression_ros.recognition.pipeline import FrameReading
+from expression_ros.recognition.person import load_person
+from expression_ros.recognition.readings import FrameReading
 from expression_ros.recognition.single_photos import read_alone
+from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import Painter, overlay_jpeg
 from expression_ros.web.state import ERROR, OK, WARNING, Diagnostic, Person, WebState

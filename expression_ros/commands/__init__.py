@@ -1,0 +1,1 @@
+"""The subcommands of ``expression-ros``: each parses its options and calls."""

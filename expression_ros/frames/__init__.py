@@ -1,0 +1,1 @@
+"""Where frames come from: webcams, videos, folders and files of images; in their time."""

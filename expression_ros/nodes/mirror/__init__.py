@@ -1,0 +1,1 @@
+"""The node that answers with the robot's face: labels in, commands out."""

@@ -1,0 +1,1 @@
+"""The node that reads faces: images in, labels out."""

@@ -1,0 +1,1 @@
+"""The node that shows in a browser what the other nodes do."""

@@ -1,0 +1,1 @@
+"""Recognition and mirror, made and set as the nodes are, over one stream of frames."""

@@ -1,0 +1,1 @@
+"""The labelled faces: data sets, archives, what people voted, how they are prepared."""

@@ -1,0 +1,69 @@
+"""Zip files of face pictures in one folder per label, ``any/path/<label>/name.jpg``.
+
+The London Set (DeBruine and Jones, 2017) and the muxspace faces come in this form.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from expression_ros.training.data.faces import DataError, FaceSet
+from expression_ros.vocabulary import UnknownLabelError, canonical_label
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+
+
+def pictures_of_archive(path: str | Path) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield the name, the label and the (H, W) uint8 grey picture of every image in a zip file.
+
+    Nothing is unpacked to disk.
+
+    Raises:
+        DataError: the file is missing or broken, a picture is unreadable, a folder names no label.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                place = PurePosixPath(name)
+                if place.suffix.lower() in _SUFFIXES:
+                    yield name, _label(path, place), _decoded(path, place, archive.read(name))
+    except FileNotFoundError:
+        raise DataError(f"no archive at {path}") from None
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{path} is no readable zip file ({error})") from error
+
+
+def load_cropped_archive(path: str | Path, side: int = 48) -> FaceSet:
+    """Return the pictures of an archive that are face crops already, resized to a square.
+
+    Raises:
+        DataError: see pictures_of_archive; or there are no pictures.
+    """
+    labels, images = [], []
+    for _, label, picture in pictures_of_archive(path):
+        labels.append(label)
+        images.append(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA))
+    if not images:
+        raise DataError(f"{path} holds no pictures")
+    return FaceSet(np.stack(images), np.array(labels))
+
+
+def _label(path: str | Path, place: PurePosixPath) -> str:
+    try:
+        return canonical_label(place.parent.name)
+    except UnknownLabelError as error:
+        raise DataError(f"{path}: folder of {place}: {error}") from error
+
+
+def _decoded(path: str | Path, place: PurePosixPath, content: bytes) -> np.ndarray:
+    picture = None
+    if content:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise DataError(f"{path}: {place} is no readable picture")
+    return picture

@@ -1,0 +1,1 @@
+"""How well a classifier reads: measurements, reports, model cards."""

@@ -1,0 +1,1 @@
+"""Training the ensemble of Fisherfaces and its calibration."""

@@ -1,0 +1,1 @@
+"""Training networks with PyTorch: the embedding and CNNs."""
