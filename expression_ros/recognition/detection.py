@@ -34,6 +34,7 @@ from expression_ros.recognition.search_windows import (
     Steps,
     Sweep,
     Vicinity,
+    without_faces,
 )
 from expression_ros.recognition.shrinking import scaled
 
@@ -124,7 +125,7 @@ class FaceDetector:
         sweep = COARSE if coarse else FINE
         small, scale = self._working_copy(grey, sweep)
         if known:
-            small = _without(small, known, scale)
+            small = without_faces(small, known, scale)
         for index in cascades:
             if index >= len(CASCADE_ORDER):
                 turn = _TURNED_LOOKS[index - len(CASCADE_ORDER)]
@@ -263,7 +264,7 @@ class FaceDetector:
         scale = min(1.0, sweep.smallest_px / (_CLOSE_UP * grey.shape[0]))
         tiny = scaled(grey, scale)
         if known:
-            tiny = _without(tiny, known, scale)
+            tiny = without_faces(tiny, known, scale)
         edge = round(_BORDER * tiny.shape[0])
         tiny = cv2.copyMakeBorder(tiny, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
         smallest = max(sweep.smallest_px, round(self.min_face * grey.shape[0] * scale))
@@ -388,15 +389,3 @@ def _agreed(found: Sequence[Detection]) -> list[Detection]:
         if any(d.cascade != _DEFAULT for d in group):
             agreed.append(best)
     return agreed
-
-
-def _without(small: np.ndarray, boxes: Sequence[Box], scale: float) -> np.ndarray:
-    """Return a copy of the working copy in which each box is filled with its mean grey."""
-    small = small.copy()
-    for box in boxes:
-        left, top = round(box.x * scale), round(box.y * scale)
-        right, bottom = round((box.x + box.w) * scale), round((box.y + box.h) * scale)
-        area = small[max(0, top) : bottom, max(0, left) : right]
-        if area.size:
-            area[:] = int(area.mean())
-    return small

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from expression_ros.recognition.boxes import Box
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,15 @@ WIDE = Vicinity(0.45, 0.7, 1.4, 72, Steps(1.1, 4))
 SIZES = Vicinity(0.3, 0.6, 1.5, 60, Steps(1.1, 5))
 # A face that another cascade saw; whether it is one can be told at a small size.
 SECOND = Vicinity(0.45, 0.7, 1.4, 48, Steps(1.1, 4))
+
+
+def without_faces(small: np.ndarray, boxes: Sequence[Box], scale: float) -> np.ndarray:
+    """Return a copy of the working copy in which each box is filled with its mean grey."""
+    small = small.copy()
+    for box in boxes:
+        left, top = round(box.x * scale), round(box.y * scale)
+        right, bottom = round((box.x + box.w) * scale), round((box.y + box.h) * scale)
+        area = small[max(0, top) : bottom, max(0, left) : right]
+        if area.size:
+            area[:] = int(area.mean())
+    return small
