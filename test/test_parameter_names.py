@@ -219,6 +219,6 @@ def test_the_shipped_file_loads_at_run_time_and_a_misspelt_name_is_told(ros):
     node_of(ros, "recognizer")
     ros.set_parameter("/recognizer", "min_face", 0.3)
     assert load(ros, "recognizer", REPOSITORY / "config" / "expression.yaml") == {}
-    assert dumped(ros, "recognizer")["min_face"] == 0.12
+    assert dumped(ros, "recognizer")["min_face"] == 0.06
     refused = ros.set_parameter("/recognizer", "min_facee", 0.3)
     assert not refused.successful and "min_facee; did you mean min_face?" in refused.reason

@@ -47,6 +47,7 @@ class FaceSearch:
         # turn for both, some frame rates would give every whole frame to the same cascade.
         self._frame_turn = cycle(range(detector.parts))
         self._lost_turn = cycle(range(detector.lost_looks))
+        self._small_turn = 0
         self._searcher: ThreadPoolExecutor | None = None
         self._newcomers: Future[list[Detection]] | None = None
         self.reset()
@@ -63,6 +64,7 @@ class FaceSearch:
         self._scene = StillScene()
         self._last_stamp: float | None = None
         self._whole_frame_at: float | None = None  # the last thorough search
+        self._small_at: float | None = None  # the last look for small newcomers
         # the last search while nobody is known
         self._looked_at: float | None = None if quick_start else -math.inf
         self._questions: deque[tuple[int, bool]] = deque()  # cascades to ask; fine or coarse
@@ -156,6 +158,20 @@ class FaceSearch:
         last = self._whole_frame_at
         return last is None or stamp - last >= self._settings.redetect_interval
 
+    def _small_due(self, stamp: float) -> bool:
+        """Return whether to look for small newcomers: half an interval after the other looks."""
+        if not self.detector.small_looks or self._whole_frame_at is None:
+            return False
+        interval = self._settings.redetect_interval
+        waited = self._small_at is None or stamp - self._small_at >= interval
+        return waited and stamp - self._whole_frame_at >= interval / 2
+
+    def _next_small(self) -> int:
+        """Return the number of the next look for small faces; they take turns."""
+        looks = self.detector.small_looks
+        self._small_turn = (self._small_turn + 1) % looks
+        return self.detector.parts + self.detector.turned_looks + self._small_turn
+
     def _search_for_anybody(self, grey: np.ndarray, stamp: float) -> list[Detection]:
         """Search a frame in which nobody is known, one cascade a frame.
 
@@ -167,13 +183,15 @@ class FaceSearch:
         if self._looked_at is None:
             self._whole_frame_at = self._looked_at = stamp
             self._scene.remember(grey)
-            return self.detector.search_frame(grey)
+            return self.detector.search_frame(grey, range(self.detector.parts))
         if self._due(stamp):
             self._whole_frame_at = stamp
             self._questions.clear()
             parts, turned = self.detector.parts, self.detector.turned_looks
             self._questions += [(index, _FINE) for index in range(parts)]
             self._questions += [(index, _COARSE) for index in range(parts, parts + turned)]
+            some = math.ceil(self.detector.small_looks / 2)  # the others next time
+            self._questions += [(self._next_small(), _COARSE) for _ in range(some)]
         if self._questions:
             cascade, coarse = self._questions.popleft()
         elif 0 <= stamp - self._looked_at < _LOOK_AROUND_S or self._scene.is_unchanged(grey):
@@ -189,18 +207,24 @@ class FaceSearch:
     ) -> list[Detection]:
         """Return who came in while somebody is known.
 
-        The cascades take turns over the intervals: what only one of them sees is found as well.
+        The cascades take turns over the intervals: what only one of them sees is found as well. So
+        do the parts of the frame in which the smallest faces are looked for.
         """
         if self._newcomers is not None and self._newcomers.done():
             found, self._newcomers = self._newcomers.result(), None
             return self._still_there(grey, found, known)
-        if not self._due(stamp):
+        small = not self._due(stamp)
+        if small and not self._small_due(stamp):
             return []
-        self._whole_frame_at = stamp
+        if small:
+            self._small_at = stamp
+        else:
+            self._whole_frame_at = stamp
         if self.detector.selection == "single":
             return []  # one face is asked for, and it is in view
         self.searched_more = True
-        turn, boxes = (next(self._frame_turn),), [detection.box for detection in known]
+        turn = (self._next_small() if small else next(self._frame_turn),)
+        boxes = [detection.box for detection in known]
         if not self._settings.background:
             return self.detector.search_frame(grey, turn, _COARSE, boxes)
         if self._newcomers is None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.shrinking import scaled
+
+# Of a strip the working copy has at most the area of a frame so many times as wide as high; an
+# ordinary frame or panorama is not touched. The area is what a search costs.
+_WIDEST = 6.0
 
 
 @dataclass(frozen=True)
@@ -80,3 +87,43 @@ def without_faces(small: np.ndarray, boxes: Sequence[Box], scale: float) -> np.n
         if area.size:
             area[:] = int(area.mean())
     return small
+
+
+def region_around(
+    grey: np.ndarray, box: Box, vicinity: Vicinity
+) -> tuple[np.ndarray, int, int, float]:
+    """Return the face's surroundings, scaled, with their origin in the frame and the scale.
+
+    Where they reach beyond the frame, by the padding at most, its edge pixels are repeated.
+    They have at least one pixel, also where the box lies outside the frame.
+    """
+    height, width = grey.shape
+    pad = round(vicinity.pad * box.w)
+    left = min(max(0, box.x - pad), width - 1)
+    top = min(max(0, box.y - pad), height - 1)
+    right = max(left + 1, min(width, box.x + box.w + pad))
+    bottom = max(top + 1, min(height, box.y + box.h + pad))
+    scale = min(1.0, vicinity.followed_px / max(1, box.w))
+    region = scaled(grey[top:bottom, left:right], scale)
+    beyond = (pad - box.y, box.y + box.h + pad - height,
+              pad - box.x, box.x + box.w + pad - width)  # fmt: skip
+    above, below, before, after = (round(scale * min(max(0, px), pad)) for px in beyond)
+    if above or below or before or after:
+        region = cv2.copyMakeBorder(region, above, below, before, after, cv2.BORDER_REPLICATE)
+    return region, left - round(before / scale), top - round(above / scale), scale
+
+
+def working_copy(grey: np.ndarray, sweep: Sweep, min_face: float) -> tuple[np.ndarray, float]:
+    """Return the frame at the size where the smallest face of interest is just visible."""
+    scale = working_scale(grey.shape, sweep, min_face)
+    return scaled(grey, scale), scale
+
+
+def working_scale(shape: tuple[int, ...], sweep: Sweep, min_face: float) -> float:
+    """Return how much smaller that is.
+
+    A strip that is wider is brought to a smaller size, where larger faces are.
+    """
+    height, width = shape
+    enough = sweep.smallest_px / min_face  # rows
+    return min(1.0, enough / height, enough * math.sqrt(_WIDEST / (width * height)))

@@ -26,7 +26,7 @@ from expression_ros.training.data.labelled_pictures import (
     LabelledPicture,
 )
 
-MIN_FACE = 0.12  # that of the recognizer
+MIN_FACE = 0.12  # in labelled pictures smaller faces are bystanders, or none
 
 
 class MeasuredClassifier(Protocol):
