@@ -115,7 +115,7 @@ def _complain(text: str) -> None:
 def _folder_of_pictures(args: argparse.Namespace) -> Path | None:
     """Return where pictures go, None for nowhere."""
     if args.output is not None:
-        return args.output
+        return Path(args.output)
     return None if args.json or args.no_picture else Path()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from expression_ros.frames.sources import Frame, FrameSource, SourceError
 from expression_ros.images.files import (
     PICTURE_SUFFIXES,
@@ -87,7 +89,7 @@ class ImageSequence(FrameSource):
 
     def _decode(self, path: Path) -> Frame | None:
         if self._last is not None and self._last[0] == path:
-            return self._last[1].copy()
+            return np.array(self._last[1])
         try:
             image = read_picture(path, colour=True)
         except PictureFileError as error:
@@ -95,7 +97,7 @@ class ImageSequence(FrameSource):
             self._skipped[readable_name(path.name)] = None
             return None
         self._last = path, image
-        return self._last[1].copy()
+        return np.array(image)
 
 
 def images_of(folder: Path) -> list[Path]:

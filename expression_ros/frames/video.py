@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import cv2
+import numpy as np
 
 from expression_ros.frames.sources import (
     Frame,
@@ -81,7 +82,9 @@ class VideoFile(FrameSource):
         if self._ahead is not None:
             return None
         image = retrieve(self._capture)
-        return image if image is None or self._turn is None else cv2.rotate(image, self._turn)  # type: ignore[return-value]
+        if image is None or self._turn is None:
+            return image
+        return np.asarray(cv2.rotate(image, self._turn), np.uint8)
 
     def close(self) -> None:
         self._capture.release()
@@ -208,7 +211,7 @@ def _turned(file: BinaryIO, track: list[tuple[bytes, int, int]]) -> int | None:
         if len(data) < place + 36:
             return None
         a, b, _, c, d = struct.unpack(">5i", data[place : place + 20])
-        return _MATRIX.get(tuple(value // _ONE for value in (a, b, c, d)))  # type: ignore[call-overload]
+        return _MATRIX.get((a // _ONE, b // _ONE, c // _ONE, d // _ONE))
     return None
 
 

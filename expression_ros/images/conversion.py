@@ -83,7 +83,8 @@ def grey_from_message(message: Any, depth: DepthMemory | None = None) -> np.ndar
     if hasattr(message, "format"):
         return _decode(message, cv2.IMREAD_GRAYSCALE, depth)
     if _encoding_of(message) in PLANAR:
-        return _planes(message)[: message.height].copy()
+        grey: np.ndarray = _planes(message)[: message.height].copy()
+        return grey
     return _convert(_checked(message, depth), "mono8")
 
 
@@ -319,5 +320,4 @@ def _rosbags_converter() -> Callable[[_Tight, str], np.ndarray]:
             "neither cv_bridge nor rosbags-image is installed: 'apt install ros-$ROS_DISTRO-"
             "cv-bridge' or 'pip install rosbags-image'",
         ) from None
-    # Its type hint asks for rosbags' own message class; it reads only what _Tight has.
-    return lambda image, wanted: np.asarray(image_to_cvimage(image, wanted))  # type: ignore[arg-type]
+    return lambda image, wanted: np.asarray(image_to_cvimage(image, wanted))

@@ -48,8 +48,9 @@ class DepthMemory:
     def eight_bits(self, values: np.ndarray) -> np.ndarray:
         """Return uint16 values of any shape as uint8 of the same shape, full scale 255."""
         self._look(bits_needed(values))
-        reduced = values >> np.uint16(self.bits - 8)
-        return np.minimum(reduced, 255, out=reduced).astype(np.uint8)
+        reduced: np.ndarray = values >> np.uint16(self.bits - 8)
+        np.minimum(reduced, 255, out=reduced)
+        return reduced.astype(np.uint8)
 
     def _look(self, needed: int) -> None:
         if needed >= self.bits:

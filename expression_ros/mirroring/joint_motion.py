@@ -177,7 +177,8 @@ class JointMotion:
             pose = self._poses[word]
         except KeyError:
             raise ValueError(f"no pose {word!r}; poses: {', '.join(self._poses)}") from None
-        return pose if intensity == 1.0 else self._rest + intensity * (pose - self._rest)
+        between: np.ndarray = self._rest + intensity * (pose - self._rest)
+        return pose if intensity == 1.0 else between
 
     def _sample_times(self, ramp: float) -> np.ndarray:
         """Return the times of the points of a move, s since its beginning, the last its end.
@@ -208,7 +209,8 @@ class JointMotion:
         self._adds = self._adds * np.clip(share, 0.0, 1.0)[:, np.newaxis]
         self._ends = np.minimum(self._ends, now)
         self._keep(share > 0.0)
-        return self._base + self._adds.sum(axis=0)
+        target: np.ndarray = self._base + self._adds.sum(axis=0)
+        return target
 
     def _keep(self, segments: np.ndarray) -> None:
         self._begins = self._begins[segments]
@@ -245,4 +247,5 @@ def _step(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _step_speed(time: np.ndarray) -> np.ndarray:
     """Return S' at times in units of T."""
     u = np.clip(time, 0.0, 1.0)
-    return 30.0 * u**2 * (1.0 - u) ** 2
+    speed: np.ndarray = 30.0 * u**2 * (1.0 - u) ** 2
+    return speed

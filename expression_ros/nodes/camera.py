@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -22,6 +21,7 @@ from sensor_msgs.msg import Image
 from expression_ros.frames.opening import is_webcam, open_source
 from expression_ros.frames.playback import PlaybackSchedule, RateLimit
 from expression_ros.frames.sources import Frame, FrameSource, SourceError
+from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.diagnostics import ERROR, OK, WARN, Rate, publish_statuses, status
 from expression_ros.nodes.common.image_messages import to_image_message
 from expression_ros.nodes.common.parameters import NodeParameters
@@ -76,7 +76,7 @@ class Camera(Node):
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._rate = Rate()
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # also when use_sim_time is on
+        steady = steady_clock()  # also when use_sim_time is on
         self._timer = self.create_timer(1.0, self._publish_diagnostics, clock=steady)
 
         self._stop = threading.Event()

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Float32MultiArray, String
 
 from expression_ros.mirroring.source_choice import SourceChoice, source_names
+from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.diagnostics import OK, WARN, publish_statuses, status
 from expression_ros.nodes.common.mirror_scores import scores_of
 from expression_ros.nodes.common.parameters import NodeParameters, ParameterError
@@ -74,7 +74,7 @@ class EmotionSelector(Node):
                 QoSProfile(depth=10),
             )
         # Real time: whether a camera is silent has nothing to do with a simulated clock.
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._steady = steady_clock()
         self.create_timer(_TICK_S, self._update, clock=self._steady)
         self.create_timer(_REPORT_S, self._publish_report, clock=self._steady)
         self.get_logger().info(

@@ -12,9 +12,9 @@ from rclpy.node import Node
 
 from expression_ros.nodes.common.publishing import lost_messages, publish
 
-OK = DiagnosticStatus.OK
-WARN = DiagnosticStatus.WARN
-ERROR = DiagnosticStatus.ERROR
+OK: bytes = DiagnosticStatus.OK
+WARN: bytes = DiagnosticStatus.WARN
+ERROR: bytes = DiagnosticStatus.ERROR
 
 
 def status(

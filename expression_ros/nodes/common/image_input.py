@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -25,6 +24,7 @@ from expression_ros.nodes.common.camera_topics import (
     is_remapped,
     places_of_images,
 )
+from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.endpoints import full_name
 from expression_ros.nodes.common.running import profile_variable
 from expression_ros.resources import ResourceError, config_path
@@ -102,7 +102,7 @@ class ImageInput:
         self._sources: set[bytes] = set()  # the publishers that were there at the last look
         self._place, self._qos = self._wanted()
         self._subscription: Any = self._subscribe()
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock may stand still
+        steady = steady_clock()  # a simulated clock may stand still
         self._timer = node.create_timer(_LOOK_PERIOD_S, self._follow_publishers, clock=steady)
 
     @property

@@ -93,8 +93,9 @@ class ControllerJoints:
 
     def _forget(self, name: str) -> None:
         self._node.destroy_client(self._clients.pop(name))
-        for known in (self._calls, self._asked, self._told):
-            known.pop(name, None)  # type: ignore[attr-defined]
+        self._calls.pop(name, None)
+        self._asked.pop(name, None)
+        self._told.pop(name, None)
 
     def _follow(self, name: str, now: float) -> None:
         if name not in self._clients:
