@@ -1,5 +1,7 @@
-"""What keeps a camera's images from arriving is cured, or the diagnostics' remedy, followed to the
-letter, brings them: each situation over real DDS."""
+"""A camera whose images do not arrive: cured, or the remedy in the diagnostics works.
+
+Each situation is made over real DDS, and the remedy followed to the letter.
+"""
 
 from __future__ import annotations
 

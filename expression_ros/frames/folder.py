@@ -70,12 +70,15 @@ class ImageSequence(FrameSource):
 
     @property
     def skipped(self) -> tuple[str, ...]:
+        """Names of the files that could not be decoded so far, in order."""
         return tuple(self._skipped)
 
     def retrieve(self) -> Frame | None:
+        """Return the image grabbed last; see FrameSource.retrieve."""
         return self._decode(self._paths[self._next - 1]) if self._next else None
 
     def close(self) -> None:
+        """Do nothing: no file stays open."""
         pass  # no file stays open
 
     def _advance(self) -> bool:
@@ -101,6 +104,11 @@ class ImageSequence(FrameSource):
 
 
 def images_of(folder: Path) -> list[Path]:
+    """Return the image files of a folder, in the order of their names.
+
+    Raises:
+        SourceError: it cannot be read, or holds no images.
+    """
     try:
         images = pictures_in(folder)
     except PictureFileError as error:

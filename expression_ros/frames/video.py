@@ -63,6 +63,7 @@ class VideoFile(FrameSource):
 
     @property
     def seconds(self) -> float:
+        """When the frame grabbed last was taken, in seconds from the first frame."""
         return super().seconds if self._is_even else self._seconds
 
     @property
@@ -72,6 +73,7 @@ class VideoFile(FrameSource):
         return int(count) if 0 < count < 1e9 else None  # raw streams claim negative numbers
 
     def gap(self) -> float | None:
+        """Return the seconds to the next frame by its own time stamp; see FrameSource.gap."""
         if self._is_even or not self.position:
             return None
         if self._ahead is None and self._capture.grab():
@@ -79,6 +81,7 @@ class VideoFile(FrameSource):
         return None if self._ahead is None else self._ahead - self._seconds
 
     def retrieve(self) -> Frame | None:
+        """Return the frame grabbed last, upright; see FrameSource.retrieve."""
         if self._ahead is not None:
             return None
         image = retrieve(self._capture)
@@ -87,6 +90,7 @@ class VideoFile(FrameSource):
         return np.asarray(cv2.rotate(image, self._turn), np.uint8)
 
     def close(self) -> None:
+        """Close the file."""
         self._capture.release()
 
     def _advance(self) -> bool:
@@ -150,8 +154,10 @@ _LONGEST_BOX = 1 << 20  # bytes of a box that is read as a whole
 
 
 def rotation_of(path: Path) -> int | None:
-    """Return by how many degrees clockwise the pictures of an MP4 or QuickTime file are to be
-    turned to stand upright: 0, 90, 180 or 270; None if it is no such file or does not say.
+    """Return by how many degrees clockwise an MP4 or QuickTime file's images are to be turned.
+
+    Returns:
+        0, 90, 180 or 270; None if it is no such file or does not say.
 
     Raises:
         OSError: the file cannot be read.

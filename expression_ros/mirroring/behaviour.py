@@ -137,10 +137,12 @@ class MirrorBehaviour:
 
     @property
     def enabled(self) -> bool:
+        """Whether the robot follows what is seen."""
         return self._enabled
 
     @property
     def style(self) -> Style:
+        """How it moves; see Style."""
         return self._style
 
     def label_received(self, label: str, now: float) -> str | None:

@@ -33,10 +33,14 @@ class Rule(Protocol):
     name: ClassVar[str]
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Length D of the vectors."""
+        ...
 
     @property
-    def classes(self) -> int: ...
+    def classes(self) -> int:
+        """Number C of classes."""
+        ...
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
         """Return (N, C) float64, rows adding to 1, of (N, D) float vectors."""
@@ -118,10 +122,12 @@ class LinearRule:
 
     @property
     def size(self) -> int:
+        """Length D of the vectors."""
         return int(self.weights.shape[1])
 
     @property
     def classes(self) -> int:
+        """Number C of classes."""
         return len(self.weights)
 
     def decisions(self, vectors: np.ndarray) -> np.ndarray:
@@ -175,10 +181,12 @@ class RbfRule:
 
     @property
     def size(self) -> int:
+        """Length D of the vectors."""
         return int(self.support.shape[1])
 
     @property
     def classes(self) -> int:
+        """Number C of classes."""
         return self.class_count
 
     def decisions(self, vectors: np.ndarray) -> np.ndarray:
@@ -236,10 +244,12 @@ class NeighbourRule:
 
     @property
     def size(self) -> int:
+        """Length D of the vectors."""
         return int(self.examples.shape[1])
 
     @property
     def classes(self) -> int:
+        """Number C of classes."""
         return self.class_count
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
@@ -288,10 +298,12 @@ class PerceptronRule:
 
     @property
     def size(self) -> int:
+        """Length D of the vectors."""
         return len(self.weights[0])
 
     @property
     def classes(self) -> int:
+        """Number C of classes."""
         return int(self.weights[-1].shape[1])
 
     def decisions(self, vectors: np.ndarray) -> np.ndarray:

@@ -89,6 +89,7 @@ class Window:
         self._values: deque[float] = deque(maxlen=size)
 
     def add(self, value: float) -> None:
+        """Take one more value; the oldest goes when there are too many."""
         self._values.append(value)
 
     def percentile(self, share: float) -> float:

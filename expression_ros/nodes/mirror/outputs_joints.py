@@ -39,22 +39,27 @@ class JointTrajectoryOutput(TopicOutput):
 
     @property
     def problem(self) -> str:
+        """Nobody subscribes, or a controller has other joints; see RobotOutput.problem."""
         return super().problem or self._controllers.problem
 
     def destroy(self) -> None:
+        """Destroy the publisher and what asks the controllers."""
         self._controllers.close()
         super().destroy()
 
     def show(self, command: Command, now: float) -> None:
+        """Move the joints to a new pose."""
         self._look_for_newcomers(now)
         self._target = command
         if math.isnan(self._newcomer_since):
             self._move(now)
 
     def adjust(self, command: Command, now: float) -> None:
+        """Move the joints to the same pose at another intensity."""
         self.show(command, now)
 
     def update(self, now: float) -> None:
+        """Send what newcomers missed, and what could not be sent; see RobotOutput.update."""
         self._look_for_newcomers(now)
         if self._unsent is not None:  # by now it would begin too late, and from elsewhere
             self._unsent, self._newcomer_since = None, now
@@ -67,10 +72,12 @@ class JointTrajectoryOutput(TopicOutput):
             self._approach(now)
 
     def resume(self, command: Command, now: float) -> None:
+        """Move from wherever others may have left the joints."""
         self._target = command
         self._approach(now)
 
     def leave(self, command: Command, now: float) -> None:
+        """See RobotOutput.leave."""
         self._target = command
         if math.isnan(self._newcomer_since):
             self._move(now)

@@ -23,6 +23,7 @@ class LabelOutput(TopicOutput):
     qos = LATCHED
 
     def show(self, command: Command, now: float) -> None:
+        """Publish the robot's word for the expression."""
         self.publish(self.interface(data=command.expression))
 
 
@@ -35,6 +36,7 @@ class ExpressionOutput(TopicOutput):
     qos = LATCHED
 
     def show(self, command: Command, now: float) -> None:
+        """Publish valence and arousal, between neutral and full by the intensity."""
         neutral = self._robot.affect[self._robot.neutral]
         full = self._robot.affect[command.expression]
         valence, arousal = (
@@ -47,6 +49,7 @@ class ExpressionOutput(TopicOutput):
         self.publish(message)
 
     def adjust(self, command: Command, now: float) -> None:
+        """Publish them at another intensity."""
         self.show(command, now)
 
 
@@ -62,15 +65,18 @@ class LedOutput(TopicOutput):
         self._next = 0.0  # s, when the next colour of a fade is due
 
     def show(self, command: Command, now: float) -> None:
+        """Fade to the colour of the expression."""
         duration = max(self.output.fade, command.duration)
         self._fade.start(command.expression, now, duration, command.intensity)
         self._fading, self._next = True, now
         self.update(now)
 
     def adjust(self, command: Command, now: float) -> None:
+        """Fade to the same colour at another intensity."""
         self.show(command, now)
 
     def update(self, now: float) -> None:
+        """Publish the next colour of a fade when it is due."""
         super().update(now)
         finished = self._fade.finished(now)
         if self._fading and (finished or now >= self._next):
@@ -78,6 +84,7 @@ class LedOutput(TopicOutput):
             self._publish(now)
 
     def leave(self, command: Command, now: float) -> None:
+        """Publish the last colour at once; see RobotOutput.leave."""
         self._fade.start(command.expression, now, 0.0, command.intensity)
         self._fading = False
         self._publish(now)

@@ -85,6 +85,7 @@ class Recognizer(LifecycleNode):
     # Transitions
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the models; a failure says why in one line."""
         try:
             self._load()
         except Exception as error:  # whatever a model's files do to OpenCV: the process lives on
@@ -98,6 +99,7 @@ class Recognizer(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and read; a failure says why in one line."""
         try:
             return self._activate(state)
         except Exception as error:  # rclpy goes to on_error without a word about why
@@ -123,6 +125,7 @@ class Recognizer(LifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop reading; the models stay."""
         self._stop_reading()
         if self._hri is not None:
             self._hri.stop()
@@ -131,10 +134,12 @@ class Recognizer(LifecycleNode):
         return result
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the models."""
         self._free()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything."""
         self.close()
         return super().on_shutdown(state)
 

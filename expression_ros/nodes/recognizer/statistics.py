@@ -82,10 +82,12 @@ class RecognizerStatistics:
         self.frame_rate = 0.0
 
     def image_received(self, now: float) -> None:
+        """Count an image that came; ``now`` is steady time in seconds."""
         self.received += 1
         self.last_image = now
 
     def image_refused(self, reason: str, text: str) -> None:
+        """Count an image that cannot be read, by a word; the text says why."""
         self.refused[reason] += 1
         self.last_refusal = text
 
