@@ -10,8 +10,7 @@ import pytest
 from videos import frames
 
 from expression_ros.cli import main
-from expression_ros.personal.clear_frames import ClearFrames
-from expression_ros.personal.segments import between, parsed_segments
+from expression_ros.personal.clear_frames import ClearFrames, between, parsed_segments
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.person import load_person, person_names, person_path
 
@@ -135,7 +134,7 @@ def test_pictures_in_a_folder_per_emotion(tmp_path, clips, astronaut, capsys):
 
 
 def test_images_come_from_a_running_camera_node(ros, clips):
-    from expression_ros.nodes.common.frame_subscription import subscribed_frames
+    from expression_ros.nodes.common.image_input import subscribed_frames
     from expression_ros.nodes.common.image_messages import to_image_message
 
     picture = next(image for _, image in frames(clips / "single_face.mp4"))

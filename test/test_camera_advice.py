@@ -25,14 +25,14 @@ from ros_bench import RosBench
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from expression_ros.nodes.common.camera_topics import (
+from expression_ros.nodes.common.diagnostics import OK, WARN
+from expression_ros.nodes.common.image_messages import to_image_message, to_jpeg_message
+from expression_ros.nodes.common.topics import (
     Company,
     ImageTopic,
     is_remapped,
     places_of_images,
 )
-from expression_ros.nodes.common.diagnostics import OK, WARN
-from expression_ros.nodes.common.image_messages import to_image_message, to_jpeg_message
 from expression_ros.nodes.recognizer.node import Recognizer
 
 pytestmark = pytest.mark.usefixtures("quick_reports")

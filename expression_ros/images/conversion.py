@@ -17,8 +17,12 @@ import cv2
 import numpy as np
 
 from expression_ros.images.depth import DepthMemory
-from expression_ros.images.header import MAX_DECODED_PIXELS, declared_size
-from expression_ros.images.jpeg_without_end import decode_without_end, may_lack_only_end
+from expression_ros.images.header import (
+    MAX_DECODED_PIXELS,
+    declared_size,
+    decode_without_end,
+    may_lack_only_end,
+)
 
 # Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
 BYTES_PER_PIXEL = {

@@ -18,8 +18,12 @@ import cv2
 import numpy as np
 
 from expression_ros.images.depth import DepthMemory
-from expression_ros.images.header import MAX_DECODED_PIXELS, declared_size
-from expression_ros.images.jpeg_without_end import decode_without_end, may_lack_only_end
+from expression_ros.images.header import (
+    MAX_DECODED_PIXELS,
+    declared_size,
+    decode_without_end,
+    may_lack_only_end,
+)
 
 # What a folder is looked through for. Whether this OpenCV reads gif, avif, heic and the like
 # depends on how it was built; those that it does not are named and counted.

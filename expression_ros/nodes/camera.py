@@ -27,7 +27,7 @@ from expression_ros.nodes.common.image_messages import to_image_message
 from expression_ros.nodes.common.parameters import NodeParameters
 from expression_ros.nodes.common.publishing import publish
 from expression_ros.nodes.common.running import NodeFinished, run_node
-from expression_ros.parameters.camera import CAMERA_PARAMETERS
+from expression_ros.parameters.nodes import CAMERA_PARAMETERS
 
 REOPEN_PERIOD_S = 1.0
 _PARAMETER_POLL_S = 0.1  # how soon a changed frame_rate is noticed while waiting for a slow frame

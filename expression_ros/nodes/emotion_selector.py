@@ -14,11 +14,11 @@ from std_msgs.msg import Float32MultiArray, String
 from expression_ros.mirroring.source_choice import SourceChoice, source_names
 from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.diagnostics import OK, WARN, publish_statuses, status
-from expression_ros.nodes.common.mirror_scores import scores_of
 from expression_ros.nodes.common.parameters import NodeParameters, ParameterError
+from expression_ros.nodes.common.published import scores_of
 from expression_ros.nodes.common.publishing import publish
 from expression_ros.nodes.common.running import run_node
-from expression_ros.parameters.emotion_selector import EMOTION_SELECTOR_PARAMETERS
+from expression_ros.parameters.nodes import EMOTION_SELECTOR_PARAMETERS
 
 LABEL_TOPIC = "face_emotion"
 SCORES_TOPIC = f"{LABEL_TOPIC}/scores"

@@ -17,7 +17,7 @@ from expression_ros.nodes.common.image_messages import to_image_message
 from expression_ros.nodes.common.parameters import NodeParameters
 from expression_ros.nodes.common.publishing import publish
 from expression_ros.nodes.common.running import run_node
-from expression_ros.parameters.robot_face import ROBOT_FACE_PARAMETERS
+from expression_ros.parameters.nodes import ROBOT_FACE_PARAMETERS
 
 
 class RobotFace(Node):

@@ -16,8 +16,8 @@ from expression_ros.mirroring.behaviour import Command, MirrorBehaviour
 from expression_ros.mirroring.robot_table import EXPRESSION_TOPIC, Output, Robot, load_robot
 from expression_ros.mirroring.styles import Style, load_style
 from expression_ros.nodes.common.clock_watch import steady_clock
-from expression_ros.nodes.common.mirror_scores import scores_of
 from expression_ros.nodes.common.parameters import NodeParameters
+from expression_ros.nodes.common.published import scores_of
 from expression_ros.nodes.common.running import run_node
 from expression_ros.nodes.mirror.outputs import (
     LabelOutput,
@@ -27,7 +27,7 @@ from expression_ros.nodes.mirror.outputs import (
     make_output,
 )
 from expression_ros.nodes.mirror.report import MirrorReport
-from expression_ros.parameters.mirror import MIRROR_PARAMETERS
+from expression_ros.parameters.nodes import MIRROR_PARAMETERS
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
 LABEL_TOPIC = "face_emotion"

@@ -9,7 +9,7 @@ from typing import Any
 from rclpy.node import Node
 
 from expression_ros.mirroring.behaviour import Command
-from expression_ros.mirroring.newest_call import NewestCall
+from expression_ros.mirroring.output_timing import NewestCall
 from expression_ros.mirroring.robot_table import Output, Robot
 from expression_ros.nodes.mirror.outputs_base import OutputError, RobotOutput
 

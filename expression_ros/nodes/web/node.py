@@ -22,13 +22,12 @@ from expression_ros.mirroring.robot_table import Robot, available_robots, load_r
 from expression_ros.mirroring.styles import available_styles
 from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.image_input import image_topic_of
-from expression_ros.nodes.common.mirror_scores import scores_of
 from expression_ros.nodes.common.parameters import NodeParameters
-from expression_ros.nodes.common.published import Published, timed
+from expression_ros.nodes.common.published import Published, scores_of, timed
 from expression_ros.nodes.common.running import run_node
 from expression_ros.nodes.web.calibration import CalibrationImages
 from expression_ros.nodes.web.diagnostics import ReportBook
-from expression_ros.parameters.web import WEB_PARAMETERS
+from expression_ros.parameters.nodes import WEB_PARAMETERS
 from expression_ros.personal.calibration import fisherfaces_of
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import MAX_WIDTH, Painter, jpeg_of, shrunk

@@ -1,12 +1,26 @@
-"""Which topic and type a camera's images really have, and who sends them. No ROS is imported."""
+"""Topics as the graph knows them: who is at their ends, and which carry images."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from expression_ros.nodes.common.endpoints import UNNAMED
+UNNAMED = "a node"  # one whose name the graph does not know (yet)
+
+
+def full_name(info: Any) -> str:
+    """Return the full name of the node of an endpoint, as ``/front/usb_cam``.
+
+    Args:
+        info: of get_publishers_info_by_topic or get_subscriptions_info_by_topic.
+    """
+    # Right after a node has appeared the graph may not know its name yet.
+    if "UNKNOWN" in info.node_name:
+        return UNNAMED
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
