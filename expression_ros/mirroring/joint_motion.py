@@ -177,8 +177,9 @@ class JointMotion:
             pose = self._poses[word]
         except KeyError:
             raise ValueError(f"no pose {word!r}; poses: {', '.join(self._poses)}") from None
-        between: np.ndarray = self._rest + intensity * (pose - self._rest)
-        return pose if intensity == 1.0 else between
+        if intensity == 1.0:
+            return pose
+        return np.asarray(self._rest + intensity * (pose - self._rest))
 
     def _sample_times(self, ramp: float) -> np.ndarray:
         """Return the times of the points of a move, s since its beginning, the last its end.
