@@ -186,7 +186,7 @@ def test_segments_say_what_is_shown_when():
         (["../ada", "--camera", "0"], "is no name for a person"),
         (["ada", "--video", "film.avi"], "needs --segments"),
         (["ada", "--video", "film.avi", "--segments", "neutral 4-2"], "must come after"),
-        (["ada", "--video", "film.avi", "--segments", "bored 0-2"], "is no segment"),
+        (["ada", "--video", "film.avi", "--segments", "bored 0-2"], "is not a segment"),
         (["ada", "--video", "none.avi", "--segments", "neutral 0-2"], "none.avi"),
         (["ada", "--faces", "nowhere"], "nowhere: no such folder"),
         (["ada", "--camera", "0", "--emotions", "contempt"], "cannot say contempt"),

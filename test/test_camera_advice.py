@@ -199,8 +199,8 @@ def test_a_topic_that_is_no_image_is_named_with_its_type(situation):
     with_text = situation.drivers.enter_context(RosBench())
     with_text.node.create_publisher(String, "/cam", 1)
     situation.recognizer("-r", "image:=/cam")
-    told = situation.wait("input", WARN, "which is no image").message
-    assert "/test_bench publishes /cam as std_msgs/msg/String, which is no image; " in told
+    told = situation.wait("input", WARN, "which is not an image").message
+    assert "/test_bench publishes /cam as std_msgs/msg/String, which is not an image; " in told
 
 
 @pytest.mark.parametrize(

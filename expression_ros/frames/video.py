@@ -53,7 +53,7 @@ class VideoFile(FrameSource):
             self._capture.release()
             name = readable_name(path)
             raise SourceError(
-                f"{name} is no video that OpenCV can read; "
+                f"{name} is not a video that OpenCV can decode; "
                 "check it with a player and convert it (ffmpeg -i FILE out.mp4)"
             )
         rate = frame_rate or plausible_rate(self._capture.get(cv2.CAP_PROP_FPS))
@@ -149,7 +149,7 @@ _MATRIX = {  # a, b, c, d of the display matrix: clockwise degrees
     (0, -1, 1, 0): 270,
 }
 _ONE = 1 << 16  # 16.16 fixed point
-_MOST_BOXES = 10_000  # so that a damaged file keeps nobody busy
+_MOST_BOXES = 10_000  # so that a damaged file does not take forever
 _LONGEST_BOX = 1 << 20  # bytes of a box that is read as a whole
 
 
@@ -157,7 +157,7 @@ def rotation_of(path: Path) -> int | None:
     """Return by how many degrees clockwise an MP4 or QuickTime file's images are to be turned.
 
     Returns:
-        0, 90, 180 or 270; None if it is no such file or does not say.
+        0, 90, 180 or 270; None if it is not such a file or does not say.
 
     Raises:
         OSError: the file cannot be read.

@@ -43,7 +43,7 @@ PLANAR = {
 MIN_SIDE = 20
 
 # Drivers that do not say what their channels mean nearly always mean these; and uyvy and yuyv are
-# the younger names of what every cv_bridge knows by the older ones.
+# the new names of what every cv_bridge knows by the old ones.
 _ALIASES = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC1": "mono16", "uyvy": "yuv422",
             "yuyv": "yuv422_yuy2"}  # fmt: skip
 
@@ -253,7 +253,7 @@ def _check_declared(message: Any) -> ImageError | None:
 
     OpenCV takes the memory for the declared size before it looks at the pixels: 2.7 GB for a
     PNG of 100 bytes that says it is 30000x30000. Its other formats (TIFF, EXR, ...) are left
-    aside: no camera sends them, and each is one more decoder open to whoever can publish.
+    aside: no camera sends them, and each is one more decoder open to everybody who can publish.
     """
     data = memoryview(message.data)
     width, height, needed = declared_size(data) or (0, 0, 0)

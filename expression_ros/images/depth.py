@@ -10,7 +10,7 @@ import numpy as np
 
 # What sensors give. Only these steps, so that a scene that gets a little darker changes nothing.
 DEPTHS = (8, 10, 12, 14, 16)
-# A stuck pixel, or a driver's counter in the first row, is no light: so many may lie above.
+# A stuck pixel, or a driver's counter in the first row, is not light: so many may lie above.
 _STRAY_SHARE = 1e-4
 # Looks in a row that need fewer bits before fewer are assumed: ten seconds at 60 images a second.
 # Darkness is mostly a lamp that is off for a while; brightness that jumps would be read as motion.

@@ -21,7 +21,7 @@ _JPEG_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive, all wit
 _JPEG_ALONE = (0x00, 0x01, *range(0xD0, 0xD8))  # without a length: stuffing and markers
 # The end, pixels before any frame, and codings that OpenCV does not read (lossless, arithmetic).
 _JPEG_ENDS = (0xD9, 0xDA, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
-# A colour profile may take 255 segments; more than this before the frame is made to keep us busy.
+# A colour profile may take 255 segments; more than this before the frame is made to take long.
 _JPEG_STEPS = 4096
 _JPEG_END = b"\xff\xd9"
 _JPEG_TAIL = 64  # bytes in which the end nearly always is

@@ -13,7 +13,7 @@ of poses at any times:
 * Acceleration is at most half the total variation of S', S'' that is 20/sqrt(3) * R / T^2.
 * Position, velocity and acceleration never jump, whatever arrives in the middle of a move.
 
-T is chosen once so that the slowest joint keeps its limits, hence nothing needs checking later.
+T is chosen once so that the slowest joint keeps its limits, so nothing needs checking later.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class JointMotion:
         approach_time: s that an approach takes.
 
     Raises:
-        ValueError: a pose is outside the limits, or ``start`` is no pose.
+        ValueError: a pose is outside the limits, or ``start`` is not a pose.
     """
 
     def __init__(self, joints: Sequence[Joint], poses: Mapping[str, Sequence[float]], start: str):

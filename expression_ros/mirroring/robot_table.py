@@ -49,7 +49,7 @@ _OUTPUT_KEYS: dict[str, tuple[str, ...]] = {
 _JOINT_KEYS = ("min", "max", "max_velocity", "max_acceleration")
 _AFFECT_KEYS = ("valence", "arousal")
 
-_LONGEST_S = 300.0  # from one limit of a joint to the other; beyond it is a slip of the pen
+_LONGEST_S = 300.0  # from one limit of a joint to the other; more is a mistake in the table
 
 _NAME = re.compile(r"(~/|/)?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
 _SERVICE_TYPE = re.compile(r"[a-z][a-z0-9_]*/srv/[A-Z][A-Za-z0-9]*")

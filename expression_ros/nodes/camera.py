@@ -125,7 +125,7 @@ class Camera(Node):
             else:
                 self._play(self._source)
         except Exception as error:
-            # Once the context is shut down nothing can be published; that is no error of ours.
+            # Once the context is shut down nothing can be published; that is not an error.
             if self.context.ok():
                 self._end(error)
 

@@ -30,7 +30,7 @@ def parsed_segments(text: str, labels: Sequence[str]) -> list[tuple[str, float, 
             segment = (canonical_label(name), float(begin), float(end))
         except ValueError:
             raise PersonError(
-                f"{part.strip()!r} is no segment like 'happiness 5-9' (emotion, seconds)"
+                f"{part.strip()!r} is not a segment like 'happiness 5-9' (emotion, seconds)"
             ) from None
         if not 0 <= segment[1] < segment[2]:
             raise PersonError(f"{part.strip()!r}: the end must come after the beginning")

@@ -136,7 +136,7 @@ def _open(path: Path) -> tuple[Any, Any]:
         reader.open()
     except Exception as error:  # of YAML, SQLite, zstd, struct: all mean the same here
         raise RecordingError(
-            f"{path} is no bag that can be read ({_one_line(error)}); check it with "
+            f"{path} is not a bag that can be read ({_one_line(error)}); check it with "
             "'ros2 bag info', and mend it with 'ros2 bag reindex' or 'mcap recover'"
         ) from error
     # The definition of images has not changed since ROS 2 began.

@@ -182,7 +182,7 @@ def write_beside(picture: np.ndarray, photo: Path, folder: Path) -> Path:
         except FileExistsError:
             if not folder.is_dir():
                 raise PictureError(
-                    f"{readable_name(folder)} is no folder; name another with --output"
+                    f"{readable_name(folder)} is not a folder; name another with --output"
                 ) from None
             number += 1
         except OSError as error:

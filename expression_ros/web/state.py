@@ -119,7 +119,7 @@ class WebState:
     # What is found out
 
     def frame_read(self, now: float | None = None) -> None:
-        """Take that a frame was read, whoever is in it. ``now`` in seconds of time.monotonic()."""
+        """Take that a frame was read, face or none. ``now`` in seconds of time.monotonic()."""
         self._read_at = time.monotonic() if now is None else now
 
     def suspect(self, silent: str) -> None:

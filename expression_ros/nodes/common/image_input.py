@@ -1,6 +1,6 @@
 """A subscription to a camera that really receives, whatever the camera publishes and offers.
 
-For nodes, and as a plain iterator for a command that is no node of its own.
+For nodes, and as a plain iterator for a command that is not a node.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class ImageInput:
             for info in self._node.get_publishers_info_by_topic(place.name)
             if info.topic_type not in TRANSPORTS
         }
-        wrong = f"; {', '.join(sorted(others))}, which is no image" if others else ""
+        wrong = f"; {', '.join(sorted(others))}, which is not an image" if others else ""
         return f"{line}; publishers: none{wrong}; {self._similar_topics()}"
 
     def explain_losses(self, share: float) -> str:

@@ -54,7 +54,7 @@ def places_of_images(topic: str, transport: str, other: str = "") -> list[ImageT
         names.reverse()
     places = [ImageTopic(name, wanted) for name in names]
     places += [ImageTopic(name, unwanted) for name in reversed(names)]
-    # An Image on .../compressed is nobody's habit, and the first place is what diagnostics name.
+    # An Image on .../compressed is not usual, and the first place is what diagnostics name.
     places = [one for one in places if one.type == COMPRESSED or not one.name.endswith(_SUFFIX)]
     if topic.endswith(_SUFFIX):
         places.append(ImageTopic(topic.removesuffix(_SUFFIX), IMAGE))

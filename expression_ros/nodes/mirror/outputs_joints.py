@@ -136,7 +136,7 @@ class ControllerJoints:
         return mismatch(name, theirs, self._joints, partial, self._robot)
 
 
-_NEWCOMER_DELAY_S = 0.5  # between seeing a subscription and trusting that it hears us too
+_NEWCOMER_DELAY_S = 0.5  # between seeing a subscription and trusting that messages reach it
 
 
 class JointTrajectoryOutput(TopicOutput):
