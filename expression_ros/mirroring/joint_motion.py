@@ -174,7 +174,7 @@ class JointMotion:
         if not 0.0 <= intensity <= 1.0:
             raise ValueError(f"intensity is {intensity!r}: give 0 to 1")
         try:
-            pose = self._poses[word]
+            pose: np.ndarray = self._poses[word]
         except KeyError:
             raise ValueError(f"no pose {word!r}; poses: {', '.join(self._poses)}") from None
         if intensity == 1.0:
