@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from expression_ros.parameters.all_nodes import TABLES
 from expression_ros.parameters.files import (
     applies,
     for_all_only,
@@ -20,6 +19,7 @@ from expression_ros.parameters.files import (
     sections,
     unknown_parameters,
 )
+from expression_ros.parameters.nodes import TABLES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 KNOWN = ("min_face", "min_confidence", "smoothing", "use_sim_time")

@@ -35,7 +35,9 @@ class Classifier(Protocol):
     """
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def labels(self) -> tuple[str, ...]:
+        """What it can answer, in the order of its scores."""
+        ...
 
     def read(self, grey_frame: np.ndarray, box: Sequence[int]) -> Prediction:
         """Return the expression of the face in a box.
