@@ -6,33 +6,25 @@ What other programs may use is in ``__all__``, loaded when it is first asked for
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from expression_ros.frames.opening import open_source as open_source
-    from expression_ros.frames.sources import FrameSource as FrameSource
-    from expression_ros.mirroring.behaviour import Command as Command
-    from expression_ros.mirroring.behaviour import MirrorBehaviour as MirrorBehaviour
-    from expression_ros.mirroring.robot import Robot as Robot
-    from expression_ros.mirroring.robot_table import load_robot as load_robot
-    from expression_ros.recognition.boxes import Box as Box
-    from expression_ros.recognition.classifier import Classifier as Classifier
-    from expression_ros.recognition.classifier import Prediction as Prediction
-    from expression_ros.recognition.detection import FaceDetector as FaceDetector
-    from expression_ros.recognition.models import load_classifier as load_classifier
-    from expression_ros.recognition.overlay import draw_overlay as draw_overlay
-    from expression_ros.recognition.photos import read_colour_photo as read_colour_photo
-    from expression_ros.recognition.photos import read_photo as read_photo
-    from expression_ros.recognition.pipeline import ExpressionRecognizer as ExpressionRecognizer
-    from expression_ros.recognition.readings import FaceReading as FaceReading
-    from expression_ros.recognition.readings import FrameReading as FrameReading
-    from expression_ros.recognition.settings import RecognitionSettings as RecognitionSettings
-    from expression_ros.vocabulary import EMOTIONS as EMOTIONS
-    from expression_ros.vocabulary import UNKNOWN as UNKNOWN
-    from expression_ros.vocabulary import canonical_label as canonical_label
+if TYPE_CHECKING:  # the same names as in _HOMES: a test holds them together
+    from expression_ros.frames.opening import open_source
+    from expression_ros.frames.sources import FrameSource
+    from expression_ros.mirroring.behaviour import Command, MirrorBehaviour
+    from expression_ros.mirroring.robot import Robot
+    from expression_ros.mirroring.robot_table import load_robot
+    from expression_ros.recognition.classifier import Classifier, Prediction
+    from expression_ros.recognition.detection import FaceDetector
+    from expression_ros.recognition.models import load_classifier
+    from expression_ros.recognition.overlay import draw_overlay
+    from expression_ros.recognition.photos import read_colour_photo, read_photo
+    from expression_ros.recognition.pipeline import ExpressionRecognizer
+    from expression_ros.recognition.readings import FaceReading, FrameReading
+    from expression_ros.recognition.settings import RecognitionSettings
+    from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
 __all__ = [
     "EMOTIONS",
     "UNKNOWN",
-    "Box",
     "Classifier",
     "Command",
     "ExpressionRecognizer",
@@ -45,7 +37,6 @@ __all__ = [
     "RecognitionSettings",
     "Robot",
     "__version__",
-    "canonical_label",
     "draw_overlay",
     "load_classifier",
     "load_robot",
@@ -56,35 +47,29 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ExpressionRecognizer": "recognition.pipeline",
-    "FaceDetector": "recognition.detection",
-    "RecognitionSettings": "recognition.settings",
-    "FrameReading": "recognition.readings",
-    "FaceReading": "recognition.readings",
-    "Box": "recognition.boxes",
-    "load_classifier": "recognition.models",
-    "Classifier": "recognition.classifier",
-    "Prediction": "recognition.classifier",
-    "read_photo": "recognition.photos",
-    "read_colour_photo": "recognition.photos",
-    "open_source": "frames.opening",
-    "FrameSource": "frames.sources",
-    "draw_overlay": "recognition.overlay",
-    "MirrorBehaviour": "mirroring.behaviour",
-    "Command": "mirroring.behaviour",
-    "load_robot": "mirroring.robot_table",
-    "Robot": "mirroring.robot",
-    "EMOTIONS": "vocabulary",
-    "UNKNOWN": "vocabulary",
-    "canonical_label": "vocabulary",
+    "frames.opening": ("open_source",),
+    "frames.sources": ("FrameSource",),
+    "mirroring.behaviour": ("Command", "MirrorBehaviour"),
+    "mirroring.robot": ("Robot",),
+    "mirroring.robot_table": ("load_robot",),
+    "recognition.classifier": ("Classifier", "Prediction"),
+    "recognition.detection": ("FaceDetector",),
+    "recognition.models": ("load_classifier",),
+    "recognition.overlay": ("draw_overlay",),
+    "recognition.photos": ("read_colour_photo", "read_photo"),
+    "recognition.pipeline": ("ExpressionRecognizer",),
+    "recognition.readings": ("FaceReading", "FrameReading"),
+    "recognition.settings": ("RecognitionSettings",),
+    "vocabulary": ("EMOTIONS", "UNKNOWN"),
 }
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    """Load a public name from its home when it is first asked for: OpenCV takes a while to load."""
+    if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -10,9 +10,9 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from expression_ros.mirroring.behaviour import Command
-from expression_ros.mirroring.interfaces import NotInstalledError, interface_class
 from expression_ros.mirroring.robot_table import Output, Robot
 from expression_ros.nodes.common.endpoints import full_name
+from expression_ros.nodes.common.interfaces import NotInstalledError, interface_class
 from expression_ros.nodes.common.publishing import publish
 
 _ACK_TIMEOUT_S = 0.2  # how long a last message may take to reach its subscribers

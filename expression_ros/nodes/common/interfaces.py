@@ -1,7 +1,7 @@
 """Which ROS message and service types are installed here.
 
-Part of ``expression_ros.mirroring``: imports no ROS by itself; it asks for the packages that a
-robot's table names, so that nobody has to install those of other robots.
+It asks for the packages that a robot's table names, so that nobody has to install those of other
+robots, and imports no ROS by itself.
 """
 
 from __future__ import annotations
