@@ -12,11 +12,16 @@ from pathlib import Path
 
 import cv2
 import pytest
-from test_layers import FILES, imports_of
-
-import expression_ros
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "tools"))
+
+from import_graph import Package, imports_in  # noqa: E402
+
+import expression_ros  # noqa: E402
+
+TEXTS = Package(REPOSITORY).texts
+COMMANDS = [module for module in TEXTS if module.startswith("commands.")]
 PAGE = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"## ([^\n]+)\n+```python\n(.*?)```", PAGE, re.DOTALL))
 SAID = {  # by the examples, on films and photos of somebody who smiles
@@ -55,7 +60,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error():
 
 def test_type_checkers_are_told_of_the_same_names():
     """What is imported for type checkers alone is the same as what is loaded on demand."""
-    tree = ast.parse(FILES["__init__"].read_text(encoding="utf-8"))
+    tree = ast.parse(TEXTS["__init__"])
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     declared = {
         alias.name: node.module.removeprefix("expression_ros.")
@@ -84,18 +89,17 @@ def test_no_public_name_needs_ros():
     assert not [name for name in everything if name == "rclpy" or name.endswith("_msgs")]
 
 
-@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("commands.")])
+@pytest.mark.parametrize("module", COMMANDS)
 def test_our_commands_use_what_is_public(module):
     """What users have, our own commands use: it is never the poorer way."""
     homes = {f"expression_ros.{home_of(name)}.{name}" for name in expression_ros._HOME_OF}
-    around = homes & set(imports_of(FILES[module]))
+    around = homes & set(imports_in(TEXTS[module]))
     assert not around, f"{module} imports {around}: import from expression_ros itself"
 
 
 def test_some_commands_do():
-    names = {name for m, path in FILES.items() if m.startswith("commands.")
-             for name in imports_of(path)}  # fmt: skip
-    assert "expression_ros.load_classifier" in names and "expression_ros.open_source" in names
+    names = {name for module in COMMANDS for name in imports_in(TEXTS[module])}
+    assert {"expression_ros.load_classifier", "expression_ros.open_source"} <= names
 
 
 @pytest.mark.parametrize("title", EXAMPLES)
