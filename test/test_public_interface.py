@@ -128,17 +128,6 @@ def test_the_examples_are_short_and_all_of_them_are_run():
         assert max(map(len, lines)) <= 100
 
 
-def test_the_classifier_of_ones_own_in_the_documentation_reads_faces(astronaut):
-    page = (REPOSITORY / "docs" / "classifiers.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    names = {}
-    exec(compile(code, "classifiers.md", "exec"), names)
-    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
-    (face,) = names["recognizer"].read_still(grey).faces
-    assert (face.label, face.score) == ("happiness", 0.9)
-    assert isinstance(names["recognizer"].classifier, expression_ros.Classifier)
-
-
 @pytest.mark.parametrize(
     "call",
     ["read_photo('no.jpg')", "read_colour_photo('no.jpg')", "load_classifier('no')",

@@ -3,15 +3,20 @@
 Usage: python tools/draw_architecture.py [FILE]
        python tools/draw_architecture.py --figures [COMMIT]
 
-The second prints what can be counted of the order, as a table; beside it that of a commit. The
-drawing is a layered one (Sugiyama, Tagawa and Toda, 1981): rows are given by the table, places in a
-row are sought so that few arrows cross, and an arrow that passes a row gets a place of its own in it.
+       python tools/draw_architecture.py --gone COMMIT
+
+The second prints what can be counted of the order, as a table; beside it that of a commit. The last
+prints the modules of a commit that are no more, and that docs/renames.md does not name.
+
+The drawing is a layered one (Sugiyama, Tagawa and Toda, 1981): rows are given by the table, places
+in a row are sought so that few arrows cross, and an arrow that passes a row has its place in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import re
 import subprocess
 import tarfile
 import tempfile
@@ -19,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from textwrap import wrap
 
@@ -102,7 +108,8 @@ def levels_of(rows: dict[str, int], pairs: Sequence[tuple[str, str]]) -> dict[st
         for a, b in pairs:
             if rows[a] == rows[b]:
                 depth[b] = max(depth[b], depth[a] + 1)
-    deepest = [max(depth[b] for b in rows if rows[b] == row) for row in range(max(rows.values()) + 1)]
+    numbers = sorted(set(rows.values()))
+    deepest = [max(depth[b] for b in rows if rows[b] == number) for number in numbers]
     return {b: sum(1 + d for d in deepest[: rows[b]]) + depth[b] for b in rows}
 
 
@@ -148,7 +155,7 @@ def _way(start: Place, end: Place, levels: list[list[Place]]) -> list[Place]:
     for place in passed:
         levels[place.level].append(place)
     way = [start, *passed, end]
-    for upper, lower in zip(way, way[1:], strict=False):
+    for upper, lower in pairwise(way):
         upper.below.append(lower)
         lower.above.append(upper)
     return way
@@ -194,7 +201,7 @@ def _swap_neighbours(levels: list[list[Place]]) -> None:
 
 def _crossings(levels: Sequence[list[Place]]) -> int:
     count = 0
-    for upper, lower in zip(levels, levels[1:], strict=False):
+    for upper, lower in pairwise(levels):
         rank = {p: k for k, p in enumerate(lower)}
         ends = [rank[b] for a in upper for b in sorted(a.below, key=lambda p: rank.get(p, 0))]
         count += sum(b < a for k, a in enumerate(ends) for b in ends[k + 1 :])
@@ -230,7 +237,7 @@ def _settle(level: list[Place], wanted: list[float], weights: list[float]) -> No
     By pooling adjacent violators: those that would overlap form a group that stands together.
     """
     offsets = [0.0]
-    for a, b in zip(level, level[1:], strict=False):
+    for a, b in pairwise(level):
         offsets.append(offsets[-1] + (a.width + b.width) / 2 + BETWEEN)
     groups: list[tuple[float, float, int]] = []  # weighted mean, weight, count
     for x, offset, weight in zip(wanted, offsets, weights, strict=True):
@@ -314,7 +321,7 @@ def _bands(drawing: Drawing, width: float) -> Iterable[str]:
 
 def _arrow(points: list[tuple[float, float]], count: int) -> str:
     path = f"M{points[0][0]:.1f} {points[0][1]:.1f}"
-    for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False):
+    for (x, y), (to_x, to_y) in pairwise(points):
         middle = (y + to_y) / 2
         path += f" C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} {to_y:.1f}"
     return (f'<path d="{path}" fill="none" stroke="#78909c" marker-end="url(#tip)" '
@@ -361,18 +368,29 @@ def picture() -> str:
 
 def figures_table(commit: str) -> str:
     """Return the figures of this tree, and beside them those of a commit if one is given."""
-    columns = {"now": figures(Package(REPOSITORY))}
-    if commit:
-        with tempfile.TemporaryDirectory() as folder:
-            archive = subprocess.run(["git", "archive", commit, NAME], cwd=REPOSITORY,
-                                     stdout=subprocess.PIPE, check=True).stdout  # fmt: skip
-            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-                tar.extractall(folder, filter="data")
-            columns = {commit: figures(Package(Path(folder)))} | columns
+    columns = {commit: figures(package_at(commit))} if commit else {}
+    columns["now"] = figures(Package(REPOSITORY))
     lines = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
     for name in columns["now"]:
         lines.append(f"| {name} | {' | '.join(column[name] for column in columns.values())} |")
     return "\n".join(lines)
+
+
+def gone_since(commit: str) -> list[str]:
+    """Return the modules of a commit that are no more and that the table of renames leaves out."""
+    table = (REPOSITORY / "docs" / "renames.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `([\w.]+)` \|", table, re.MULTILINE))
+    return sorted(set(package_at(commit).modules) - set(Package(REPOSITORY).modules) - named)
+
+
+def package_at(commit: str) -> Package:
+    """Return the package as it was at a commit."""
+    archive = subprocess.run(["git", "archive", commit, NAME], cwd=REPOSITORY,
+                             stdout=subprocess.PIPE, check=True).stdout  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(folder, filter="data")
+        return Package(Path(folder))
 
 
 def main() -> None:
@@ -381,8 +399,11 @@ def main() -> None:
                         help="where the picture goes (default: docs/architecture.svg)")  # fmt: skip
     parser.add_argument("--figures", nargs="?", const="", metavar="COMMIT",
                         help="print what can be counted, beside that of a commit")  # fmt: skip
+    parser.add_argument("--gone", metavar="COMMIT", help="print modules that docs/renames.md lacks")
     args = parser.parse_args()
-    if args.figures is not None:
+    if args.gone:
+        print("\n".join(gone_since(args.gone)) or "none")
+    elif args.figures is not None:
         print(figures_table(args.figures))
     else:
         args.file.write_text(picture(), encoding="utf-8")
