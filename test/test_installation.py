@@ -57,6 +57,7 @@ def test_pip_install_finds_models_and_config(source, tmp_path):
          str(source)])  # fmt: skip
     shutil.rmtree(source)
     (package,) = prefix.rglob("site-packages/expression_ros")
+    assert (package / "py.typed").is_file(), "type checkers would not read its types"
     probe({**os.environ, "PYTHONPATH": str(package.parent)}, prefix)
     # Names as common as `camera` and `web` stay off the PATH; `ros2 run` and launch find them.
     assert [path.name for path in (prefix / "bin").iterdir()] == ["expression-ros"]

@@ -11,9 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from expression_ros import FrameSource, open_source
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
-from expression_ros.frames.opening import open_source
-from expression_ros.frames.sources import FrameSource
 from expression_ros.personal.calibration import Calibration, fisherfaces_of, report
 from expression_ros.personal.clear_frames import between, parsed_segments
 from expression_ros.personal.dialogue import EMOTIONS, FRAMES, Dialogue, asked_emotions
@@ -128,7 +127,8 @@ def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -
 def _from_pictures(
     folder: Path, calibration: Calibration, session: int, detector: Detector
 ) -> None:
-    from expression_ros.recognition.photos import PhotoError, read_photo
+    from expression_ros import read_photo
+    from expression_ros.recognition.photos import PhotoError
 
     if not folder.is_dir():
         raise PersonError(f"{folder}: no such folder")

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from expression_ros import load_classifier
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
 from expression_ros.parameters.choices import CLASSIFIERS
 from expression_ros.recognition.fisherfaces import KIND
 from expression_ros.recognition.model_manifest import MANIFEST_NAME, ModelError, kind_of
-from expression_ros.recognition.models import ONNX, load_classifier
+from expression_ros.recognition.models import ONNX
 from expression_ros.recognition.network_description import DESCRIPTION_NAME
 from expression_ros.training.data.data_sets import AUTO, FORMATS, open_data_set
 from expression_ros.training.data.faces import DataError, report_progress

@@ -58,8 +58,8 @@ def add_live_parser(commands: Any) -> None:
 
 
 def _live(args: argparse.Namespace) -> int:
-    from expression_ros.frames.opening import is_webcam, open_source
-    from expression_ros.mirroring.robot_table import load_robot
+    from expression_ros import load_robot, open_source
+    from expression_ros.frames.opening import is_webcam
     from expression_ros.mirroring.styles import load_style
     from expression_ros.recognition.landmarks import LandmarkFinder
     from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node

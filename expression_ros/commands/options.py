@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from expression_ros import Classifier
 from expression_ros.frames.folder import AUTO, FOLDER_KINDS
-from expression_ros.recognition.classifier import Classifier
 
 
 def add_classifier_options(parser: argparse.ArgumentParser) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from expression_ros import FaceReading, FrameReading
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
 from expression_ros.commands.options import add_classifier_options, chosen_classifier
 from expression_ros.images.files import listed, readable_name
-from expression_ros.recognition.readings import FaceReading, FrameReading
 
 _HEADS = ("PHOTO", "FACE", "EXPRESSION", "SCORE", "VOTES", "BOX")
 
@@ -51,8 +51,7 @@ def add_predict_parser(commands: Any) -> None:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from expression_ros.recognition.photos import read_photo
-    from expression_ros.recognition.pipeline import ExpressionRecognizer
+    from expression_ros import ExpressionRecognizer, read_photo
     from expression_ros.recognition.single_photos import read_alone
 
     detector = chosen_detector(args).make("all", args.min_face)
@@ -130,7 +129,7 @@ def _as_json(face: FaceReading) -> dict[str, Any]:
 
 
 def _write_picture(path: Path, reading: FrameReading, folder: Path) -> Path:
-    from expression_ros.recognition.photos import read_colour_photo
+    from expression_ros import read_colour_photo
     from expression_ros.viewing.drawing import annotated, write_beside
 
     return write_beside(annotated(read_colour_photo(path), reading), path, folder)

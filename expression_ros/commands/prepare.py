@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from expression_ros import EMOTIONS
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
 from expression_ros.recognition.cascades import CascadeError
 from expression_ros.recognition.detector_weights import WeightsError
@@ -35,7 +36,6 @@ from expression_ros.training.data.prepare import (
     prepare,
 )
 from expression_ros.training.data.prepared_set import PreparedSet, save_prepared_set
-from expression_ros.vocabulary import EMOTIONS
 
 _BAD_INPUT = (DataError, FaceError, CascadeError, WeightsError)
 _SUFFIX = ".npz"

@@ -12,18 +12,18 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from expression_ros import load_robot
 from expression_ros.mirroring.joint_motion import JointMotion
-from expression_ros.mirroring.robot import NotInstalledError, interface_class
 from expression_ros.mirroring.robot_table import (
     ANSWERS,
     CONCERN,
     Robot,
     RobotTableError,
     available_robots,
-    load_robot,
     robot_path,
 )
 from expression_ros.mirroring.styles import available_styles, load_style
+from expression_ros.nodes.common.interfaces import NotInstalledError, interface_class
 
 _WIDTH = 100  # characters of a line of text
 

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from expression_ros import load_classifier
 from expression_ros.commands.train_options import face_preparation, naming_files
 from expression_ros.recognition.face_preparation import (
     LIGHT_CHOICES,
     FacePreparation,
     prepare_crop,
 )
-from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.network_classifier import CNN
 from expression_ros.training.data.classifier_data import (
     CropClassifier,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from expression_ros import Prediction
 from expression_ros.commands.train_fisherfaces_members import (
     described,
     new_descriptor,
@@ -20,7 +21,6 @@ from expression_ros.commands.train_fisherfaces_members import (
 from expression_ros.commands.train_fisherfaces_options import NETWORK, add_fisherface_options
 from expression_ros.commands.train_options import face_preparation
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import (
     FULL,
     FacePreparation,

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from expression_ros import load_classifier
 from expression_ros.commands.train_options import naming_files
 from expression_ros.parameters.choices import AUTO, REGIONS
 from expression_ros.progress import with_progress
 from expression_ros.recognition.face_preparation import prepare_face
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import read_manifest, write_manifest
-from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.mouth_cover import FILE_NAME, write_mouth_cover
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.training.data.classifier_data import load_labelled_faces

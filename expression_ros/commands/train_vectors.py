@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from expression_ros import load_classifier
 from expression_ros.commands.train_options import face_preparation, naming_files
 from expression_ros.recognition.descriptors import Descriptor, make_descriptor
 from expression_ros.recognition.face_preparation import LIGHT_CHOICES, FacePreparation
@@ -19,7 +20,6 @@ from expression_ros.recognition.model_manifest import (
     sha256_of,
     write_manifest,
 )
-from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.vector_classifier import checked_thresholds, write_vector_model
 from expression_ros.training.data.classifier_data import (
     CropClassifier,

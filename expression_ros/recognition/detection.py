@@ -32,6 +32,7 @@ from expression_ros.recognition.search_windows import (
     FINE,
     SECOND,
     SIZES,
+    SMALL,
     TIGHT,
     WIDE,
     Steps,
@@ -345,13 +346,13 @@ class FaceDetector:
         left = max(0, round(column * width / self._tiles() - edge))
         bottom = round((row + 1) * height / self._tiles() + edge)
         right = round((column + 1) * width / self._tiles() + edge)
-        scale = working_scale(grey.shape, COARSE, self.min_face)
+        scale = working_scale(grey.shape, SMALL, self.min_face)
         part = scaled(grey[top:bottom, left:right], scale)
         if known:
             boxes = [box._replace(x=box.x - left, y=box.y - top) for box in known]
             part = without_faces(part, boxes, scale)
-        smallest = max(COARSE.smallest_px, round(self.min_face * height * scale))
-        seen = self._detect(part, _ALT2, COARSE.steps, smallest, round(_QUICK * height * scale))
+        smallest = max(SMALL.smallest_px, round(self.min_face * height * scale))
+        seen = self._detect(part, _ALT2, SMALL.steps, smallest, round(_QUICK * height * scale))
         found = [Detection(to_frame(box, left, top, scale, grey.shape), _ALT2) for box in seen]
         found = [
             self._exact(grey, face)

@@ -27,7 +27,7 @@ class Detector(Protocol):
             stream asks one a frame.
         turned_looks: how many looks at the turned frame a stream adds to such a search; their
             numbers follow those of the parts.
-        small_looks: the same for the smallest faces, of parts of the frame; their numbers follow.
+        small_looks: the same for the smallest faces, at parts of the frame; their numbers follow.
         lost_looks: how many different looks there are where a face was lost.
     """
 
@@ -39,7 +39,9 @@ class Detector(Protocol):
     lost_looks: int
 
     @property
-    def small_looks(self) -> int: ...
+    def small_looks(self) -> int:
+        """How many looks at parts of the frame a stream adds for the smallest faces."""
+        ...
 
     def twin(self) -> Detector:
         """Return a detector with the same settings for another thread; it is made once."""

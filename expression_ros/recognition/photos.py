@@ -13,7 +13,7 @@ class PhotoError(ValueError):
     """A file that is not there or is no picture OpenCV can read."""
 
 
-def read_photo(path: Path) -> np.ndarray:
+def read_photo(path: str | Path) -> np.ndarray:
     """Return a picture file as (H, W) uint8 grey, turned upright as its EXIF data say.
 
     Raises:
@@ -22,7 +22,7 @@ def read_photo(path: Path) -> np.ndarray:
     return _read(path, colour=False)
 
 
-def read_colour_photo(path: Path) -> np.ndarray:
+def read_colour_photo(path: str | Path) -> np.ndarray:
     """Return a picture file as (H, W, 3) uint8 BGR, upright as the grey one is.
 
     Raises:
@@ -31,8 +31,8 @@ def read_colour_photo(path: Path) -> np.ndarray:
     return _read(path, colour=True)
 
 
-def _read(path: Path, *, colour: bool) -> np.ndarray:
+def _read(path: str | Path, *, colour: bool) -> np.ndarray:
     try:
-        return read_picture(path, colour=colour)
+        return read_picture(Path(path), colour=colour)
     except PictureFileError as error:
         raise PhotoError(str(error)) from None

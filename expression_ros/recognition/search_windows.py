@@ -46,6 +46,7 @@ class Sweep:
 
 FINE = Sweep(28, Steps(1.1, 5))
 COARSE = Sweep(24, Steps(1.25, 2))  # half the time, nearly all faces
+SMALL = Sweep(24, Steps(1.15, 2))  # in a part of the frame; few sizes, so they may lie closer
 
 
 @dataclass(frozen=True)
