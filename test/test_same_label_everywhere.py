@@ -115,8 +115,10 @@ def settings_of(recognizer):
 def test_a_stream_is_read_with_the_same_settings_everywhere():
     """By the node, by analyze, and by the window and the page; each is a parameter of the node."""
     defaults = settings_of(make_recognizer({}))
-    assert defaults == {name: PARAMETERS[name].default for name in _RUN_TIME_SETTINGS}
-    assert settings_of(recognizer_as_node(load_classifier("fisherfaces"))) == defaults
+    names = (*_RUN_TIME_SETTINGS, "face_selection", "min_face", "expectation")
+    assert defaults == {name: PARAMETERS[name].default for name in names}
+    shown = settings_of(recognizer_as_node(load_classifier("fisherfaces")))
+    assert shown | {"expectation": defaults["expectation"]} == defaults
 
 
 def test_the_window_says_what_analyze_says_of_a_stream(clips):

@@ -22,7 +22,7 @@ from expression_ros.recognition.mirrored_views import agreed, mirrored, read_bot
 from expression_ros.recognition.primary_face import Candidate, PrimaryFaceSelector
 from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.recognition.regional_vote import RegionalVote
-from expression_ros.recognition.settings import RecognitionSettings
+from expression_ros.recognition.settings import RecognitionSettings, take_over
 from expression_ros.recognition.settling import LabelSettler
 from expression_ros.recognition.stillness import BLINK_S, StillScene
 from expression_ros.recognition.tracking import FaceTracker, Track
@@ -49,7 +49,8 @@ class ExpressionRecognizer:
     Args:
         detector: finds the faces.
         classifier: reads one face.
-        settings: see RecognitionSettings; may be changed between frames.
+        settings: see RecognitionSettings; others may be put in their place at any time, also from
+            another thread: a frame is read to its end with those that it began with.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ExpressionRecognizer:
         self.detector = detector
         self.classifier = classifier
         self.settings = settings or RecognitionSettings()
+        self._in_force = self.settings  # of the frame that is being read
         # Whose turn it is among the cascades, in whole frames and where a face was lost: with one
         # turn for both, some frame rates would give every whole frame to the same cascade.
         self._frame_turn = cycle(range(detector.parts))
@@ -109,6 +111,7 @@ class ExpressionRecognizer:
         if not abs(stamp) < _LATEST_S:  # NaN, too
             raise ValueError(f"a stamp must be a time in seconds, not {stamp!r}")
         self._raise_from_background()
+        self._take_settings()
         try:
             return self._read(brightened(grey), stamp)
         except BaseException:
@@ -145,6 +148,11 @@ class ExpressionRecognizer:
             {"detect": detected - begin, "classify": classified - detected},
             next((face for face in faces if face.id == primary), None),
         )
+
+    def _take_settings(self) -> None:
+        """Let this frame be read, to its end, with the settings that are there at its start."""
+        self._in_force = self.settings
+        take_over(self._in_force, self.detector, self.classifier)
 
     def _waiting(self, still: set[int]) -> set[int]:
         """Return the faces that are taken to be where they were: of many, each has its turn.
@@ -212,12 +220,13 @@ class ExpressionRecognizer:
             ValueError: as for read.
         """
         check_grey(grey)
+        self._take_settings()
         grey = brightened(grey)
         faces = []
         for detection in self.detector.search_photo(grey):
             view = levelled(grey, detection.box, detection.tilt)
             prediction = read_both_ways(self.classifier, *view)
-            settler = LabelSettler(min_confidence=self.settings.min_confidence)
+            settler = LabelSettler(min_confidence=self._in_force.min_confidence)
             label, score = settler.update(prediction.scores, 0.0)
             box, votes = detection.box, prediction.votes
             faces.append(FaceReading(0, box, label, score, prediction.scores, votes))
@@ -277,7 +286,7 @@ class ExpressionRecognizer:
 
     def _due(self, stamp: float) -> bool:
         last = self._whole_frame_at
-        return last is None or stamp - last >= self.settings.redetect_interval
+        return last is None or stamp - last >= self._in_force.redetect_interval
 
     def _search_for_anybody(self, grey: np.ndarray, stamp: float) -> list[Detection]:
         """Search a frame in which nobody is known, one cascade a frame.
@@ -324,7 +333,7 @@ class ExpressionRecognizer:
             return []  # one face is asked for, and it is in view
         self._searched_more = True
         turn, boxes = (next(self._frame_turn),), [detection.box for detection in known]
-        if not self.settings.background:
+        if not self._in_force.background:
             return self.detector.search_frame(grey, turn, _COARSE, boxes)
         if self._newcomers is None:
             if self._searcher is None:
@@ -365,14 +374,14 @@ class ExpressionRecognizer:
         prediction = memory.prediction
         assert prediction is not None
         settler = memory.settler
-        settler.time_constant = self.settings.smoothing
-        settler.margin = self.settings.switch_margin
-        settler.min_confidence = self.settings.min_confidence
-        settler.talking_time = self.settings.talking_time
-        settler.doubt_time = self.settings.doubt_time
+        settler.time_constant = self._in_force.smoothing
+        settler.margin = self._in_force.switch_margin
+        settler.min_confidence = self._in_force.min_confidence
+        settler.talking_time = self._in_force.talking_time
+        settler.doubt_time = self._in_force.doubt_time
         speaking = memory.mouth.is_speaking(stamp)
         scores = prediction.scores
-        if self.settings.resting_state and self._knows_nobody():
+        if self._in_force.resting_state and self._knows_nobody():
             scores = memory.rest.read(scores, stamp, speaking)
         moving = memory.mouth.is_moving(stamp)
         label, score = settler.update(scores, stamp, speaking, moving)
@@ -398,8 +407,8 @@ class ExpressionRecognizer:
         return getattr(self.classifier, "person", None) is None
 
     def _primary_of(self, tracks: list[Track], shape: tuple[int, ...], stamp: float) -> int | None:
-        self._selector.rule = self.settings.primary
-        self._selector.wanted_id = self.settings.primary_id
+        self._selector.rule = self._in_force.primary
+        self._selector.wanted_id = self._in_force.primary_id
         candidates = [Candidate(track.id, track.box, track.first_seen) for track in tracks]
         return self._selector.choose(candidates, (shape[1], shape[0]), stamp)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from expression_ros.parameters.choices import EVERYDAY, FULL_FACE
 from expression_ros.recognition.adapted_vote import adapted
 from expression_ros.recognition.classifier import Classifier
-from expression_ros.recognition.models import expect, load_classifier
+from expression_ros.recognition.expectation import expect
+from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.person import load_person
 from expression_ros.recognition.regional_vote import regional
 

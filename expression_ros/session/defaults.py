@@ -22,7 +22,7 @@ _RECOGNIZER: dict[str, Any] = {spec.name: spec.default for spec in RECOGNIZER_PA
 _TIMES = ("min_hold", "neutral_after", "cooldown", "attack", "release", "full_score")
 _SETTINGS = (
     "redetect_interval", "smoothing", "switch_margin", "min_confidence", "talking_time",
-    "doubt_time", "resting_state",
+    "doubt_time", "resting_state", "face_selection", "min_face",
 )  # fmt: skip
 
 

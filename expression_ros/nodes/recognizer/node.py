@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from copy import copy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -30,9 +31,9 @@ from expression_ros.nodes.recognizer.outputs import RecognizerOutputs, detection
 from expression_ros.nodes.recognizer.statistics import RecognizerStatistics, idle_statuses
 from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS
 from expression_ros.recognition.detector_choice import DetectorChoice
+from expression_ros.recognition.expectation import check_expectation
 from expression_ros.recognition.frame_time import FrameTime
 from expression_ros.recognition.model_manifest import ModelError
-from expression_ros.recognition.models import expect
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.settings import RecognitionSettings
 from expression_ros.session.classifier import chosen_classifier
@@ -219,7 +220,7 @@ class Recognizer(LifecycleNode):
             pipeline.reset()  # a bag that loops, a simulation that was reset: other faces
         reading = pipeline.read(grey, stamp)
         outputs.publish(reading, message.header)
-        reading.stage_s["convert"] = converted
+        reading = replace(reading, stage_s={**reading.stage_s, "convert": converted})
         self._statistics.frame_read(reading, *self._latency(message, arrival))
         depth = copy(self._depth)  # as it is now; each picture is one look of the stream's own
         bgr = cache(lambda: bgr_from_message(message, depth))
@@ -244,16 +245,21 @@ class Recognizer(LifecycleNode):
 
     def _apply_parameters(self, pipeline: ExpressionRecognizer) -> None:
         """Take over what may change at run time; before each frame, in the reading thread."""
-        pipeline.detector.selection = self.parameters["face_selection"]
-        pipeline.detector.min_face = self.parameters["min_face"]
-        for name in _RUN_TIME_SETTINGS:
-            setattr(pipeline.settings, name, self.parameters[name])
+        names = (*_RUN_TIME_SETTINGS, "face_selection", "min_face")
+        settings = RecognitionSettings(
+            background=True,
+            expectation=pipeline.settings.expectation,
+            **{name: self.parameters[name] for name in names},
+        )
         try:
-            expect(pipeline.classifier, self.parameters["expectation"])
+            check_expectation(pipeline.classifier, self.parameters["expectation"])
+            settings = replace(settings, expectation=self.parameters["expectation"])
         except ModelError as error:
             self.get_logger().warning(
                 f"expectation is ignored: {error}", throttle_duration_sec=_LOG_PERIOD_S
             )
+        if settings != pipeline.settings:
+            pipeline.settings = settings
 
     def _time_of(self, message: Any, arrival: float) -> float:
         """Return the time that counts for an image, in seconds that only move ahead."""
