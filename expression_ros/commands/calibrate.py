@@ -14,7 +14,7 @@ import numpy as np
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
 from expression_ros.frames.opening import open_source
 from expression_ros.frames.sources import FrameSource
-from expression_ros.personal.calibration import Calibration, fisherfaces_of, report
+from expression_ros.personal.calibration import Calibration, report
 from expression_ros.personal.dialogue import Dialogue
 from expression_ros.personal.kept_persons import delete_person
 from expression_ros.personal.questions import EMOTIONS, FRAMES, asked_emotions
@@ -22,6 +22,7 @@ from expression_ros.personal.segments import between, parsed_segments
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.person import PersonError, checked_name, load_person, person_names
+from expression_ros.session.recognizer import fisherfaces_of
 from expression_ros.viewing.asking import ask_for_each, tell
 
 

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -21,14 +22,16 @@ from expression_ros.images.files import listed
 from expression_ros.mirroring.robot_table import available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles, load_style
 from expression_ros.parameters.choices import NONE
-from expression_ros.personal.calibration import fisherfaces_of
-from expression_ros.recognition.adapted_vote import adapted
 from expression_ros.recognition.classifier import Classifier
-from expression_ros.recognition.detector_choice import DetectorChoice
-from expression_ros.recognition.person import load_person
 from expression_ros.recognition.readings import FrameReading
 from expression_ros.recognition.single_photos import read_alone
-from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node
+from expression_ros.session.defaults import behaviour_as_node
+from expression_ros.session.recognizer import (
+    RecognizerSettings,
+    adapted_to,
+    fisherfaces_of,
+    make_recognizer,
+)
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import Painter, overlay_jpeg
 from expression_ros.web.state import ERROR, OK, WARNING, Diagnostic, Person, WebState
@@ -51,8 +54,7 @@ class VideoSession:
         robot, style: as the mirror's parameters of those names.
         loop: start a file again at its end.
         privacy: what the overlay hides; see with_privacy.
-        person: whom to adapt to, a name from ``expression-ros calibrate``; empty for nobody.
-        detector: which one finds the faces; the four cascades when left out.
+        settings: of what reads the frames; the recognizer's defaults when left out.
         tell: called with one line when the source cannot be read, and when it can again.
 
     Attributes:
@@ -72,8 +74,7 @@ class VideoSession:
         style: str = "mirror",
         loop: bool = False,
         privacy: str = NONE,
-        person: str = "",
-        detector: DetectorChoice | None = None,
+        settings: RecognizerSettings | None = None,
         tell: Callable[[str], None] = lambda line: None,
     ):
         self._open = open_frames
@@ -82,9 +83,10 @@ class VideoSession:
         self._tell = tell
         self._robot = load_robot(robot)
         self._behaviour = behaviour_as_node(self._robot, load_style(style))
-        self._ensemble = fisherfaces_of()
+        self._settings = settings or RecognizerSettings.from_values(background=True)
+        self._ensemble = fisherfaces_of(self._settings.model)
         self._next_classifier: Classifier | None = None  # to be taken at the next frame
-        self._pipeline = recognizer_as_node(self._adapted_to(person), detector)
+        self._pipeline = make_recognizer(self._settings, self._ensemble)
         self.frame_times: deque[float] = deque(maxlen=_FRAMES)  # s, from frame to published result
         self._frames = 0
         self._frames_reported = 0
@@ -99,7 +101,11 @@ class VideoSession:
         self.state.robot_shows(name=robot, style=style, expression=self._behaviour.expression)
         self._painter = Painter(self.state)
         self.calibration = PageCalibration(
-            self.state, lambda: self._ensemble, self._read_as, in_use=person, detector=detector
+            self.state,
+            lambda: self._ensemble,
+            self._read_as,
+            in_use=self._settings.person,
+            detector=self._settings.detector,
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recognition", daemon=True)
@@ -142,11 +148,9 @@ class VideoSession:
             answer.set_result(str(error))
         return answer
 
-    def _adapted_to(self, person: str) -> Classifier:
-        return adapted(self._ensemble, load_person(person)) if person else self._ensemble
-
     def _read_as(self, person: str) -> None:
-        self._next_classifier = self._adapted_to(person)
+        settings = replace(self._settings, person=person)
+        self._next_classifier = adapted_to(self._ensemble, settings)
 
     # In the reading thread
 
