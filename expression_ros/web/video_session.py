@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from expression_ros.frames.playback import frames_in_time
@@ -22,10 +21,9 @@ from expression_ros.images.files import listed
 from expression_ros.mirroring.robot_table import available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles, load_style
 from expression_ros.parameters.choices import NONE
-from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.readings import FrameReading
-from expression_ros.recognition.single_photos import read_alone
 from expression_ros.session.defaults import behaviour_as_node
+from expression_ros.session.live import MirroredReading
 from expression_ros.session.recognizer import (
     RecognizerSettings,
     adapted_to,
@@ -85,8 +83,9 @@ class VideoSession:
         self._behaviour = behaviour_as_node(self._robot, load_style(style))
         self._settings = settings or RecognizerSettings.from_values(background=True)
         self._ensemble = fisherfaces_of(self._settings.model)
-        self._next_classifier: Classifier | None = None  # to be taken at the next frame
-        self._pipeline = make_recognizer(self._settings, self._ensemble)
+        self._reading = MirroredReading(
+            make_recognizer(self._settings, self._ensemble), self._behaviour, self._show
+        )
         self.frame_times: deque[float] = deque(maxlen=_FRAMES)  # s, from frame to published result
         self._frames = 0
         self._frames_reported = 0
@@ -96,7 +95,6 @@ class VideoSession:
         self._problem = ""
         self._unreadable: tuple[str, ...] = ()  # files of a folder
         self._photos = False  # whether each frame is to be read by itself
-        self._lock = threading.Lock()  # of the behaviour: the server's thread sets the robot
         self.state = WebState(description, available_robots(), available_styles())
         self.state.robot_shows(name=robot, style=style, expression=self._behaviour.expression)
         self._painter = Painter(self.state)
@@ -125,7 +123,7 @@ class VideoSession:
                 thread.join()
         self.calibration.close()
         self._painter.stop()
-        self._pipeline.close()
+        self._reading.close()
 
     def choose(self, robot: str, style: str) -> Future[str]:
         """Answer in another robot's words, or in another style, from now on.
@@ -136,7 +134,7 @@ class VideoSession:
         answer: Future[str] = Future()
         try:
             table, answers = load_robot(robot), load_style(style)  # without holding up a frame
-            with self._lock:
+            with self._reading.lock:
                 if table != self._robot:
                     self._robot = table
                     self._behaviour.set_robot(table)
@@ -150,7 +148,7 @@ class VideoSession:
 
     def _read_as(self, person: str) -> None:
         settings = replace(self._settings, person=person)
-        self._next_classifier = adapted_to(self._ensemble, settings)
+        self._reading.read_with(adapted_to(self._ensemble, settings))
 
     # In the reading thread
 
@@ -170,7 +168,7 @@ class VideoSession:
                 self._fail(str(error) if known else f"{type(error).__name__}: {error}")
             finally:
                 source.close()
-            self._pipeline.reset()
+            self._reading.reset()
             if not source.is_live:
                 self._stopping.wait()  # what a file had to show was shown
             self._stopping.wait(_RETRY_S)
@@ -190,15 +188,7 @@ class VideoSession:
     def _read(self, frame: np.ndarray) -> None:
         begin = time.perf_counter()
         now = time.monotonic()
-        if self._next_classifier is not None:
-            self._pipeline.classifier, self._next_classifier = self._next_classifier, None
-            self._pipeline.reset()  # or a face that does not move would keep its label
-        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        if self._photos:
-            reading = read_alone(self._pipeline, grey)
-        else:
-            reading = self._pipeline.read(grey, now)
-        self._mirror(reading)
+        grey, reading = self._reading.read(frame, alone=self._photos)
         self.state.frame_read(now)
         self.state.person_seen(person_of(reading), now)
         note = f"{self._rate:.0f} fps"
@@ -208,17 +198,8 @@ class VideoSession:
         self.frame_times.append(time.perf_counter() - begin)
         self.calibration.offer(grey, now)
 
-    def _mirror(self, reading: FrameReading | None) -> None:
-        face = reading.primary if reading else None
-        with self._lock:
-            now = time.monotonic()  # here: for two threads that take turns, it never goes back
-            if face is not None:
-                self._behaviour.scores_received(face.scores, now)
-                self._behaviour.label_received(face.label, now)
-            if self._behaviour.tick(now) is not None:
-                self._show()
-
     def _show(self) -> None:
+        """Let the page show what the robot is sent; with the lock of the behaviour held."""
         behaviour = self._behaviour
         self._painter.show_expression(behaviour.expression, self._robot)
         self.state.robot_shows(
@@ -228,7 +209,7 @@ class VideoSession:
     def _tick(self) -> None:
         """Let the robot turn neutral and diagnostics go on, whether frames come or not."""
         while not self._stopping.wait(_TICK_S):
-            self._mirror(None)
+            self._reading.tick()
             self._report(time.monotonic())
 
     def _fail(self, problem: str) -> None:
