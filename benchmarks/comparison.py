@@ -14,9 +14,7 @@ from material import CLIPS, Clip, crowd, read_clip, shaken
 from measuring import evenly_chosen, summary_ms
 
 from expression_ros.recognition.boxes import Box, overlap
-from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
 SAME_FACE = 0.5  # overlap (intersection over union) from which two boxes show the same face
 _RUN_LIMIT = 60  # frames: how far a run of missed frames is followed to each side
@@ -98,8 +96,7 @@ def compare_on_crowd(clips: Path, size: tuple[int, int], repeats: int) -> dict[s
     frame = crowd(clips, size)
     classic = ClassicLoop()
     classic_readings = [classic.read(frame) for _ in range(max(2, repeats // 10))]
-    detector = FaceDetector("all", _CROWD_MIN_FACE)
-    reader = ExpressionRecognizer(detector, load_classifier("fisherfaces"))
+    reader = make_recognizer(RecognizerSettings.from_values({"min_face": _CROWD_MIN_FACE}))
     still_s, following_s, faces = [], [], []
     for _ in range(max(2, repeats // 10)):
         begin = time.perf_counter()
@@ -127,7 +124,7 @@ def compare_on_crowd(clips: Path, size: tuple[int, int], repeats: int) -> dict[s
 
 
 def _read_in_turns(clip: Clip, classic: ClassicLoop, sample: set[int]) -> _ClipResult:
-    reader = ExpressionRecognizer(FaceDetector(), load_classifier("fisherfaces"))
+    reader = make_recognizer(RecognizerSettings.from_values())
     reader.read(cv2.cvtColor(clip.frames[0], cv2.COLOR_BGR2GRAY), -1.0)  # first use of every part
     reader.reset()
     result = _ClipResult()

@@ -14,9 +14,7 @@ from measuring import summary_ms
 
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import prepare_face
-from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.pipeline import ExpressionRecognizer
-from expression_ros.recognition.settings import RecognitionSettings
+from expression_ros.session.recognizer import RecognizerSettings, fisherfaces_of, make_recognizer
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 RATE_HZ = 30.0  # of the stamps, not the speed at which frames are read
@@ -40,8 +38,8 @@ def stages(clips: Path, size: tuple[int, int], most: int) -> dict[str, dict[str,
     from expression_ros.images.conversion import grey_from_message
     from expression_ros.nodes.common.image_messages import to_image_message
 
-    detector, classifier = FaceDetector(), load_classifier("fisherfaces")
-    reader = ExpressionRecognizer(FaceDetector(), classifier)
+    detector, classifier = FaceDetector(), fisherfaces_of()
+    reader = make_recognizer(RecognizerSettings.from_values(), classifier)
     names = ("convert", "detect", "describe", "classify", "publish")
     times: dict[str, list[float]] = {name: [] for name in names}
 
@@ -109,8 +107,7 @@ def growth_with_faces(clips: Path, repeats: int) -> list[dict[str, Any]]:
     for count in range(1, 9):
         rng = np.random.default_rng(count)
         wall = wall_of_faces(frame, box, count)
-        settings = RecognitionSettings(background=True)
-        reader = ExpressionRecognizer(FaceDetector(), load_classifier("fisherfaces"), settings)
+        reader = make_recognizer(RecognizerSettings.from_values(background=True))
         found, seconds = [], []
         for k in range(repeats):
             picture = shaken(wall, rng)
@@ -128,7 +125,7 @@ def growth_with_faces(clips: Path, repeats: int) -> list[dict[str, Any]]:
 
 def _read_all(frames: Sequence[np.ndarray]) -> list[float]:
     """Return the seconds of every frame, conversion to grey included."""
-    reader = ExpressionRecognizer(FaceDetector(), load_classifier("fisherfaces"))
+    reader = make_recognizer(RecognizerSettings.from_values())
     reader.read(cv2.cvtColor(frames[0], cv2.COLOR_BGR2GRAY), -1.0)  # first use of every part
     reader.reset()
     seconds = []

@@ -27,11 +27,11 @@ from std_msgs.msg import String
 from expression_ros.nodes.common.image_messages import to_image_message
 from expression_ros.nodes.mirror.node import Mirror
 from expression_ros.nodes.recognizer.node import Recognizer
-from expression_ros.personal.calibration import fisherfaces_of
 from expression_ros.personal.kept_persons import save_person
 from expression_ros.recognition.adapted_vote import descriptor_digest
 from expression_ros.recognition.person import Person
 from expression_ros.resources import models_path
+from expression_ros.session.recognizer import fisherfaces_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ONE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)

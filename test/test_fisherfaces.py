@@ -91,13 +91,6 @@ def test_manifest_with_impossible_vote_is_refused_with_the_remedy(tmp_path, sett
         FisherfaceEnsemble.load(tmp_path / "fisherfaces")
 
 
-def test_default_confidence_is_the_one_the_model_was_calibrated_to(ensemble):
-    from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS
-
-    (parameter,) = (p for p in RECOGNIZER_PARAMETERS if p.name == "min_confidence")
-    assert parameter.default == ensemble.manifest.settings["min_confidence"]
-
-
 def test_shipped_models_reach_the_scores_of_their_card(ensemble, shared_data: Path):
     from expression_ros.training.data.data_sets import load_split_faces
     from expression_ros.training.fisherfaces.scores import scores_on_faces

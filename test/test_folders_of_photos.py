@@ -110,8 +110,8 @@ def test_live_and_the_page_read_each_photo_by_itself(album):
     robot = load_robot("virtual_face")
     session = LiveSession(source, recognizer, behaviour_as_node(robot, load_style("mirror")))
     page = VideoSession(lambda: source, "photos")
-    page._pipeline.close()
-    page._pipeline = recognizer
+    page._reading.close()
+    page._reading._recognizer = recognizer
     try:
         while (frame := source.read()) is not None:
             session._read(frame)

@@ -136,7 +136,7 @@ def test_any_error_in_configure_leaves_the_node_unconfigured_with_the_reason(
         raise failure
 
     with monkeypatch.context() as broken:
-        broken.setattr("expression_ros.nodes.recognizer.node.chosen_classifier", fail)
+        broken.setattr("expression_ros.nodes.recognizer.node.make_recognizer", fail)
         assert not change(ros, Transition.TRANSITION_CONFIGURE)
     assert state(ros) == UNCONFIGURED
     one = model_status(diagnostics, lambda s: s.level == DiagnosticStatus.ERROR)

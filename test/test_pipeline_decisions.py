@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from expression_ros.recognition.boxes import Box, overlap
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detections import Detection
+from expression_ros.recognition.model_manifest import ModelError
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.settings import RecognitionSettings
 
@@ -24,7 +26,7 @@ class ScriptedDetector:
     parts, turned_looks, small_looks, lost_looks = 4, 0, 0, 6
 
     def __init__(self, *boxes, selection="all"):
-        self.selection = selection
+        self.selection, self.min_face = selection, 0.12
         self.frames_searched = 0
         self.see(*boxes)
 
@@ -196,7 +198,10 @@ def test_a_search_in_the_background_counts_but_not_after_a_reset(is_reset):
 def test_every_setting_is_taken_over_while_frames_are_read():
     classifier, detector = ScriptedClassifier(0.6), ScriptedDetector(SMALL)
     frames = stream(detector, classifier, smoothing=0.0, redetect_interval=NEVER)
-    settings = frames.recognizer.settings
+    recognizer = frames.recognizer
+
+    def set_up(**changes):
+        recognizer.settings = replace(recognizer.settings, **changes)
 
     def primary(stamp):
         return frames.read(stamp).primary
@@ -204,22 +209,70 @@ def test_every_setting_is_taken_over_while_frames_are_read():
     assert primary(0.0).label == "neutral"
     classifier.neutral = 0.46  # a lead of 0.08
     assert primary(0.1).label == "neutral"
-    settings.switch_margin = 0.05
+    set_up(switch_margin=0.05)
     assert primary(0.2).label == "happiness"
-    settings.min_confidence = 0.6
+    set_up(min_confidence=0.6)
     assert primary(0.3).label == "unknown"
-    settings.smoothing = 10.0
+    set_up(smoothing=10.0)
     classifier.neutral = 1.0
     assert primary(0.4).scores["neutral"] < 0.5
 
     detector.see(SMALL, LARGE)
     assert primary(0.5).box == SMALL
-    settings.redetect_interval = 0.5
+    set_up(redetect_interval=0.5)
     newcomer = frames.read(0.6).faces[0]
     assert newcomer.box == LARGE
     assert primary(0.7).box == SMALL  # for half a second
-    settings.primary, settings.primary_id = "id", newcomer.id
+    set_up(primary="id", primary_id=newcomer.id)
     assert primary(0.8).box == LARGE
+
+
+class Swapping(ScriptedClassifier):
+    """A classifier during whose reading somebody puts other settings in place."""
+
+    def __init__(self, settings):
+        super().__init__(0.6)
+        self.recognizer, self.settings = None, settings
+
+    def read(self, grey_frame, box):
+        self.recognizer.settings = self.settings
+        return super().read(grey_frame, box)
+
+
+def test_a_frame_is_read_to_its_end_with_the_settings_of_its_start():
+    classifier = Swapping(RecognitionSettings(smoothing=0.0, min_confidence=0.9))
+    frames = stream(ScriptedDetector(SMALL), classifier, smoothing=0.0)
+    classifier.recognizer = frames.recognizer
+    assert [frames.read(k / 10).primary.label for k in range(2)] == ["neutral", "unknown"]
+    frames.recognizer.settings = RecognitionSettings()
+    grey = np.zeros((240, 320), np.uint8)
+    said = [frames.recognizer.read_still(grey).primary.label for _ in range(2)]
+    assert said == ["neutral", "unknown"]
+
+
+def test_detector_and_classifier_are_set_with_the_rest():
+    detector = ScriptedDetector(SMALL)
+    frames = stream(detector)
+    as_made = detector.selection, detector.min_face
+    frames.read(0.0)
+    assert (detector.selection, detector.min_face) == as_made  # of which nothing was said
+    frames.recognizer.settings = RecognitionSettings(face_selection="single", min_face=0.3)
+    assert (detector.selection, detector.min_face) == as_made  # no frame has begun
+    frames.read(0.1)
+    assert (detector.selection, detector.min_face) == ("single", 0.3)
+    frames.recognizer.settings = RecognitionSettings(expectation="posed")
+    with pytest.raises(ModelError, match="posed faces"):
+        frames.read(0.2)
+    frames.recognizer.settings = RecognitionSettings(expectation="everyday")
+    assert frames.read(0.3).faces
+
+
+def test_a_reading_cannot_be_changed():
+    reading = stream(ScriptedDetector(SMALL)).read(0.0)
+    with pytest.raises(TypeError):
+        reading.stage_s["convert"] = 1.0
+    with pytest.raises(FrozenInstanceError):
+        reading.primary = None
 
 
 # Over time
@@ -278,7 +331,7 @@ def test_doubt_lasts_as_long_as_it_is_set_to(doubt_time):
     classifier = ScriptedClassifier(1.0)
     frames = sitter(ScriptedDetector(SMALL), classifier, min_confidence=0.99,
                     resting_state=False)  # fmt: skip
-    frames.recognizer.settings.doubt_time = doubt_time
+    frames.recognizer.settings = replace(frames.recognizer.settings, doubt_time=doubt_time)
     labels_over(frames, 1.0)
     classifier.neutral = 0.7  # the strongest doubt that there is
     said = labels_over(frames, 4.0, 1.0)

@@ -155,10 +155,10 @@ class AnyStream(RuleBasedStateMachine):
         primary=st.sampled_from(("largest", "centre", "longest")),
     )
     def set_up(self, interval, smoothing, background, selection, primary):
-        values = self.recognizer.settings
-        values.redetect_interval, values.smoothing = interval, smoothing
-        values.background, values.primary = background, primary
-        self.recognizer.detector.selection = selection
+        self.recognizer.settings = RecognitionSettings(
+            redetect_interval=interval, smoothing=smoothing, background=background, primary=primary,
+            face_selection=selection,
+        )  # fmt: skip
 
     @rule(place=places, step=st.sampled_from((1 / RATE, 0.0)), width=st.sampled_from((320, 641)))
     def good_frames(self, place, step, width):

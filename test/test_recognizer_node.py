@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -184,6 +185,32 @@ def test_low_confidence_is_unknown_and_can_be_set_while_running(ros, portrait, s
     labels.wait_for(lambda got: got[-1].data == "unknown", "unknown")
     assert ros.set_parameter("/recognizer", "min_confidence", 0.0).successful
     labels.wait_for(lambda got: got[-1].data != "unknown", "a label again")
+
+
+def test_the_card_says_how_sure_is_enough_until_somebody_does(ros, portrait):
+    diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+    start(ros)
+    Feed(ros, portrait)
+
+    def is_in_use(value):
+        return status(diagnostics, "model", lambda s: values(s).get("min_confidence") == value)
+
+    assert is_in_use("0.6")
+    assert ros.set_parameter("/recognizer", "min_confidence", 0.3).successful
+    assert is_in_use("0.3")
+    assert ros.set_parameter("/recognizer", "min_confidence", -1.0).successful
+    assert is_in_use("0.6")
+
+
+def test_what_the_model_has_not_learnt_is_not_taken_over_but_all_else_is(ros, portrait):
+    node = start(ros)
+    node._pipeline.classifier = Says()
+    before = node._pipeline.settings
+    Feed(ros, portrait)
+    assert ros.set_parameter("/recognizer", "expectation", "posed").successful
+    assert ros.set_parameter("/recognizer", "smoothing", 0.5).successful
+    wait_until(lambda: node._pipeline.settings.smoothing == 0.5, "the other parameter")
+    assert node._pipeline.settings == replace(before, smoothing=0.5)
 
 
 def test_overlay_is_drawn_only_while_somebody_looks(ros, portrait):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import groupby
 
 import cv2
@@ -18,11 +18,13 @@ from std_msgs.msg import String
 
 from expression_ros.cli import main
 from expression_ros.nodes.common.image_messages import to_image_message
-from expression_ros.nodes.recognizer.node import _RUN_TIME_SETTINGS, Recognizer
-from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.settings import RecognitionSettings
-from expression_ros.recordings.analysis import PARAMETERS, make_recognizer
-from expression_ros.session.defaults import recognizer_as_node
+from expression_ros.nodes.recognizer.node import Recognizer
+from expression_ros.session.recognizer import (
+    PARAMETERS,
+    RUN_TIME_NAMES,
+    RecognizerSettings,
+    make_recognizer,
+)
 
 FRAMES = {"single_face.mp4": (5, 50), "WolfgangLanger_Pexels.mp4": (60, 200, 300)}
 
@@ -106,28 +108,33 @@ def test_the_node_says_what_predict_says(ros, pictures, name, tmp_path, capsys):
 # In streams
 
 
-def settings_of(recognizer):
-    values = {field.name: getattr(recognizer.settings, field.name)
-              for field in fields(RecognitionSettings)}  # fmt: skip
-    return {name: value for name, value in values.items() if name != "background"}
+def reader(background: bool):
+    """Return what analyze reads with or, with the search in the background, window and page."""
+    return make_recognizer(RecognizerSettings.from_values(background=background))
 
 
-def test_a_stream_is_read_with_the_same_settings_everywhere():
+def test_a_stream_is_read_with_the_same_settings_everywhere(ros):
     """By the node, by analyze, and by the window and the page; each is a parameter of the node."""
-    defaults = settings_of(make_recognizer({}))
-    assert defaults == {name: PARAMETERS[name].default for name in _RUN_TIME_SETTINGS}
-    assert settings_of(recognizer_as_node(load_classifier("fisherfaces"))) == defaults
+    node = ros.add(Recognizer(context=ros.context))
+    node.start()
+    analyze, window = reader(False).settings, reader(True).settings
+    assert node._pipeline.settings == window == replace(analyze, background=True)
+    values = {field.name: getattr(analyze, field.name) for field in fields(analyze)}
+    assert set(values) == {*RUN_TIME_NAMES, "background"}
+    defaults = {name: PARAMETERS[name].default for name in RUN_TIME_NAMES}
+    assert {n for n in RUN_TIME_NAMES if values[n] != defaults[n]} == {"min_confidence"}
+    assert defaults["min_confidence"] < 0  # the model's card says
 
 
 def test_the_window_says_what_analyze_says_of_a_stream(clips):
-    readers = make_recognizer({}), recognizer_as_node(load_classifier("fisherfaces"))
     said = [[], []]
-    for labels, reader in zip(said, readers, strict=True):
+    for labels, background in zip(said, (False, True), strict=True):
+        recognizer = reader(background)
         capture = cv2.VideoCapture(str(clips / "single_face.mp4"))
         while (frame := capture.read()[1]) is not None:
             grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-            reading = reader.read(grey, len(labels) / 30)
+            reading = recognizer.read(grey, len(labels) / 30)
             labels.append(reading.primary.label if reading.primary else "")
-        reader.close()
+        recognizer.close()
     assert said[0] == said[1]
     assert [label for label, _ in groupby(said[0])] == ["neutral", "happiness"]

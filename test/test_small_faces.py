@@ -63,7 +63,7 @@ def test_a_small_face_is_found_in_nearly_every_place_within_three_seconds(
 
 def test_a_small_face_is_found_beside_one_that_is_known(portrait, shipped_classifier):
     frame, near = scene(portrait, 0.25, 20, 0)
-    frame, far = scene(portrait, 0.09, 640, 290, frame)
+    frame, far = scene(portrait, 0.1, 610, 270, frame)
     recognizer = ExpressionRecognizer(FaceDetector(min_face=0.06), shipped_classifier)
     assert seen_at(recognizer, frame, near, RATE) is not None
     assert seen_at(recognizer, frame, far, 6 * RATE, start=RATE) is not None

@@ -23,8 +23,9 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.landmarks import LandmarkError, LandmarkFinder
 from expression_ros.recognition.overlay import COLOURS
 from expression_ros.recognition.readings import FaceReading, FrameReading
-from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node
+from expression_ros.session.defaults import behaviour_as_node
 from expression_ros.session.live import LiveFrame, LiveSession
+from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 from expression_ros.viewing.drawing import LivePicture, person_picture
 
 # As after "pip install ." with no ROS: whatever imports one of these fails.
@@ -206,7 +207,8 @@ def test_the_core_alone_imports_all_of_this_and_predicts(film, astronaut, tmp_pa
 def session_on(source, shipped_classifier, finder=None) -> LiveSession:
     robot = load_robot("virtual_face")
     behaviour = behaviour_as_node(robot, load_style("mirror"))
-    return LiveSession(source, recognizer_as_node(shipped_classifier), behaviour, finder)
+    settings = RecognizerSettings.from_values(background=True)
+    return LiveSession(source, make_recognizer(settings, shipped_classifier), behaviour, finder)
 
 
 class VanishingWebcam(VideoFile):

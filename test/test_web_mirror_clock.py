@@ -19,7 +19,7 @@ def test_time_never_goes_back_for_the_mirror(astronaut, tmp_path, monkeypatch):
     path = str(tmp_path / "portrait.png")
     session = VideoSession(lambda: open_source(path), "the portrait", loop=True)
     times, enough, ticked = [], threading.Event(), threading.Event()
-    read, tick = session._pipeline.read, session._behaviour.tick
+    read, tick = session._reading._recognizer.read, session._behaviour.tick
 
     def slow_read(grey, stamp):
         reading = read(grey, stamp)
@@ -34,7 +34,7 @@ def test_time_never_goes_back_for_the_mirror(astronaut, tmp_path, monkeypatch):
             enough.set()
         return tick(now)
 
-    monkeypatch.setattr(session._pipeline, "read", slow_read)
+    monkeypatch.setattr(session._reading._recognizer, "read", slow_read)
     monkeypatch.setattr(session._behaviour, "tick", note)
     session.start()
     try:

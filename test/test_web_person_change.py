@@ -32,9 +32,8 @@ class Sure:
 
 @pytest.fixture
 def session(astronaut, tmp_path, monkeypatch):
-    monkeypatch.setattr(video_session, "fisherfaces_of", lambda: Sure("neutral"))
-    monkeypatch.setattr(video_session, "load_person", lambda name: name)
-    monkeypatch.setattr(video_session, "adapted", lambda ensemble, person: Sure("happiness"))
+    monkeypatch.setattr(video_session, "fisherfaces_of", lambda model: Sure("neutral"))
+    monkeypatch.setattr(video_session, "adapted_to", lambda general, settings: Sure("happiness"))
     cv2.imwrite(str(tmp_path / "portrait.png"), astronaut)
     path = str(tmp_path / "portrait.png")
     session = VideoSession(lambda: open_source(path), "the portrait", loop=True)

@@ -145,10 +145,10 @@ def _damaged(good: bytes, seed: int) -> bytes:
 
 def _save_somebody(name: str, folder: Path) -> Path:
     """Save a person who looks like anybody, so that labels stay what they are; return the file."""
-    from expression_ros.personal.calibration import fisherfaces_of
     from expression_ros.personal.kept_persons import save_person
     from expression_ros.recognition.adapted_vote import descriptor_digest
     from expression_ros.recognition.person import Person
+    from expression_ros.session.recognizer import fisherfaces_of
 
     ensemble = fisherfaces_of()
     mean = ensemble.members[0].getMean().ravel()

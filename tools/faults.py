@@ -121,11 +121,9 @@ def smiling_picture(clip: str) -> np.ndarray:
     Raises:
         SystemExit: there is none, or no clip.
     """
-    from expression_ros.recognition.detection import FaceDetector
-    from expression_ros.recognition.models import load_classifier
-    from expression_ros.recognition.pipeline import ExpressionRecognizer
+    from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
-    recognizer = ExpressionRecognizer(FaceDetector(), load_classifier("fisherfaces"))
+    recognizer = make_recognizer(RecognizerSettings.from_values({"min_confidence": 0.0}))
     best, score = None, 0.0
     for frame in itertools.islice(_frames(clip), 0, 600, 12):
         picture = cv2.resize(frame, SIZE)

@@ -22,6 +22,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,10 +39,9 @@ from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.illumination import brightened
-from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
 SIZE = (640, 480)
-MIN_FACE = 0.06  # the default of the recognizer
 FOUND = 0.4
 
 
@@ -139,10 +139,9 @@ def costs(video: Path, choices: dict[str, DetectorChoice]) -> Iterator[str]:
     empty = [np.roll(room, 5 * k, axis=1) for k in range(len(frames))]
     spent = {name: [0.0, 0.0, 0.0] for name in choices}
     for place, stream in enumerate((frames, empty)):
-        readers = {
-            n: ExpressionRecognizer(c.make(min_face=MIN_FACE), _Resting())
-            for n, c in choices.items()
-        }
+        settings = RecognizerSettings.from_values({"min_confidence": 0.0})
+        readers = {name: make_recognizer(replace(settings, detector=choice), _Resting())
+                   for name, choice in choices.items()}  # fmt: skip
         for k, grey in enumerate(stream):
             for name, reader in readers.items():
                 begin = time.process_time()
@@ -172,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
     detector = FaceDetector()
     searches: dict[str, Search] = {}
     for name, choice in choices.items():
-        searches |= searches_of(name, choice.make(min_face=MIN_FACE))
+        searches |= searches_of(name, choice.make(min_face=0.06))
     faces = []
     for portrait in portraits(args.data, args.portraits):
         found = detector.search_photo(portrait)

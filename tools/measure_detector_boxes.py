@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,9 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from expression_ros.parameters.choices import CASCADES, DETECTORS
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detector_choice import DetectorChoice
-from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.network_detection import NEAR, NetworkDetector, turned_view
-from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 from expression_ros.training.data.image_archives import pictures_of_archive
 
 Portraits = list[tuple[str, np.ndarray, Box]]
@@ -71,7 +71,8 @@ def fitted(choice: DetectorChoice, portraits: Portraits) -> str:
 
 def read(choice: DetectorChoice, portraits: Portraits, turn: int) -> list[str]:
     """Return for each label which share of the turned portraits is found and read right."""
-    recognizer = ExpressionRecognizer(choice.make(), load_classifier("fisherfaces"))
+    settings = RecognizerSettings.from_values({"min_confidence": 0.0})
+    recognizer = make_recognizer(replace(settings, detector=choice))
     right: dict[str, list[bool]] = {}
     for label, picture, _ in portraits:
         height, width = picture.shape

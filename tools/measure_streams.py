@@ -37,8 +37,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from made_streams import REST, SMILE, TALK, people, script
 
 from expression_ros.recognition.pipeline import ExpressionRecognizer
-from expression_ros.recordings.analysis import make_recognizer
 from expression_ros.recordings.opening import open_recording
+from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 from expression_ros.vocabulary import NEUTRAL, UNKNOWN
 
 RATE = 30.0
@@ -194,7 +194,7 @@ def main() -> int:
              (one.partition(":=") for one in options.set)}  # fmt: skip
 
     def make() -> ExpressionRecognizer:
-        return make_recognizer(given)
+        return make_recognizer(RecognizerSettings.from_values(given))
 
     print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|", flush=True)
     rows = made(options.portraits, options.people, make) if options.portraits else iter(())

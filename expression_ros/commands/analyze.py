@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros.commands.detector_options import add_detector_options
-from expression_ros.commands.options import add_folder_option
+from expression_ros.commands.options import add_folder_option, given_parameters
 from expression_ros.images.files import readable_name
 from expression_ros.parameters.choices import CLASSIFIERS, EXPECTATIONS, REGIONS
 from expression_ros.recordings.recorded_frames import Recording, RecordingError
@@ -55,7 +55,8 @@ def add_analyze_parser(subparsers: Any) -> None:
                         help="width of the smallest face, as a share of the picture's "
                         "height")  # fmt: skip
     parser.add_argument("--min-confidence", type=float, metavar="SCORE",
-                        help="below this score a label is unknown")  # fmt: skip
+                        help="below this score a label is unknown (default: what the model's "
+                        "card says)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(func=_guarded)
 
@@ -76,18 +77,16 @@ def _guarded(arguments: argparse.Namespace) -> int:
 
 def _analyze(arguments: argparse.Namespace) -> int:
     from expression_ros import UNKNOWN
-    from expression_ros.recordings.analysis import analyze, make_recognizer
+    from expression_ros.recordings.analysis import analyze
     from expression_ros.recordings.opening import open_recording
     from expression_ros.recordings.timeline import FaceRows, Timeline
     from expression_ros.recordings.timeline_plot import check_drawing, save_timeline
+    from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
     # What can be wrong is told at once, not after minutes of work.
     _check_numbers(arguments)
     check_drawing()
-    names = ("classifier", "model", "person", "region", "expectation", "detector", "detector_model",
-             "detector_sha256", "face_selection", "min_face", "min_confidence")  # fmt: skip
-    given = {name: getattr(arguments, name) for name in names}
-    recognizer = make_recognizer({k: value for k, value in given.items() if value is not None})
+    recognizer = make_recognizer(RecognizerSettings.from_values(given_parameters(arguments)))
     recording = open_recording(
         arguments.recording, topic=arguments.topic, rate=arguments.rate, folder=arguments.folder
     )

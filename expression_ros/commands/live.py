@@ -10,11 +10,11 @@ import sys
 import time
 from typing import Any
 
-from expression_ros.commands.detector_options import add_detector_options, chosen_detector
+from expression_ros.commands.detector_options import add_detector_options
 from expression_ros.commands.options import (
     add_classifier_options,
     add_folder_option,
-    chosen_classifier,
+    given_parameters,
 )
 from expression_ros.parameters.choices import NONE, PRIVACY_CHOICES
 
@@ -62,8 +62,9 @@ def _live(args: argparse.Namespace) -> int:
     from expression_ros.frames.opening import is_webcam
     from expression_ros.mirroring.styles import load_style
     from expression_ros.recognition.landmarks import LandmarkFinder
-    from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node
+    from expression_ros.session.defaults import behaviour_as_node
     from expression_ros.session.live import LiveSession
+    from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
     from expression_ros.viewing.drawing import LivePicture
     from expression_ros.viewing.windows import PictureWindow
 
@@ -73,7 +74,8 @@ def _live(args: argparse.Namespace) -> int:
         )
     robot, style = load_robot(args.robot), load_style(args.style)
     finder = LandmarkFinder() if args.landmarks else None
-    recognizer = recognizer_as_node(chosen_classifier(args), chosen_detector(args))
+    settings = RecognizerSettings.from_values(given_parameters(args), background=True)
+    recognizer = make_recognizer(settings)
     source = open_source(args.camera if args.video is None else args.video, folder=args.folder)
     session = LiveSession(source, recognizer, behaviour_as_node(robot, style), finder)
     window = None

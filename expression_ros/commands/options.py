@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from expression_ros import Classifier
 from expression_ros.frames.folder import AUTO, FOLDER_KINDS
+
+# The options that are parameters of the recognizer, by name.
+_PARAMETER_OPTIONS = (
+    "classifier", "model", "person", "region", "expectation", "detector", "detector_model",
+    "detector_sha256", "face_selection", "min_face", "min_confidence",
+)  # fmt: skip
 
 
 def add_classifier_options(parser: argparse.ArgumentParser) -> None:
@@ -21,21 +27,10 @@ def add_classifier_options(parser: argparse.ArgumentParser) -> None:
                         "posed, for people who try it")  # fmt: skip
 
 
-def chosen_classifier(args: argparse.Namespace) -> Classifier:
-    """Return the classifier that the options name, loaded.
-
-    Raises:
-        ValueError: there is no such classifier, model or person, or they do not fit.
-    """
-    from expression_ros.session.classifier import chosen_classifier as chosen
-
-    return chosen(
-        args.classifier,
-        args.model,
-        person=args.person,
-        region=args.region,
-        expectation=args.expectation,
-    )
+def given_parameters(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the recognizer's parameters that the options name, by name; fit for from_values."""
+    given = {name: getattr(args, name, None) for name in _PARAMETER_OPTIONS}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def add_folder_option(parser: argparse.ArgumentParser) -> None:

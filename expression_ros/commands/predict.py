@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros import FaceReading, FrameReading
-from expression_ros.commands.detector_options import add_detector_options, chosen_detector
-from expression_ros.commands.options import add_classifier_options, chosen_classifier
+from expression_ros.commands.detector_options import add_detector_options
+from expression_ros.commands.options import add_classifier_options, given_parameters
 from expression_ros.images.files import listed, readable_name
 
 _HEADS = ("PHOTO", "FACE", "EXPRESSION", "SCORE", "VOTES", "BOX")
@@ -51,11 +51,13 @@ def add_predict_parser(commands: Any) -> None:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from expression_ros import ExpressionRecognizer, read_photo
+    from expression_ros import read_photo
     from expression_ros.recognition.single_photos import read_alone
+    from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
-    detector = chosen_detector(args).make("all", args.min_face)
-    recognizer = ExpressionRecognizer(detector, chosen_classifier(args))
+    given = {name: value for name, value in given_parameters(args).items() if name != "min_face"}
+    settings = RecognizerSettings.from_values(given).for_photos(args.min_face)
+    recognizer = make_recognizer(settings)
     folder = _folder_of_pictures(args)
     photos, failures = _photos(args.files)
     results, unread = [], []

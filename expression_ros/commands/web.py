@@ -15,9 +15,8 @@ from typing import Any
 from expression_ros.commands.detector_options import (
     DETECTOR_OPTIONS,
     add_detector_options,
-    chosen_detector,
 )
-from expression_ros.commands.options import add_folder_option
+from expression_ros.commands.options import add_folder_option, given_parameters
 from expression_ros.parameters.choices import NONE, PRIVACY_CHOICES
 
 
@@ -63,6 +62,7 @@ def _web(args: argparse.Namespace) -> int:
         return _show_nodes(args)
     from expression_ros import open_source
     from expression_ros.frames.opening import is_webcam
+    from expression_ros.session.recognizer import RecognizerSettings
     from expression_ros.web.server import WebServer
     from expression_ros.web.video_session import VideoSession
 
@@ -72,7 +72,7 @@ def _web(args: argparse.Namespace) -> int:
     if args.video is not None:
         # A wrong name is told at once, not on the page.
         open_source(text, folder=args.folder).close()
-    detector = chosen_detector(args)
+    settings = RecognizerSettings.from_values(given_parameters(args), background=True)
     session = VideoSession(
         lambda: open_source(text, folder=args.folder),
         f"webcam {text}" if args.video is None else f"video {text}",
@@ -80,11 +80,10 @@ def _web(args: argparse.Namespace) -> int:
         style=args.style or "mirror",
         loop=args.loop,
         privacy=args.privacy or NONE,
-        person=args.person or "",
-        detector=detector,
+        settings=settings,
         tell=lambda line: print(f"expression-ros: {line}", file=sys.stderr, flush=True),
     )
-    server = WebServer(session, args.host, args.port, args.allow_host, detector)
+    server = WebServer(session, args.host, args.port, args.allow_host, settings)
     try:
         server.start()
         if server.warning:

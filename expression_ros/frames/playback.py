@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
-if TYPE_CHECKING:
-    from expression_ros.frames.sources import Frame, FrameSource
+from expression_ros.frames.sources import Frame, FrameSource, SourceError
+
+_RATE_POLL_S = 0.1  # how soon a changed rate is noticed while waiting for a slow frame
 
 
 class PlaybackSchedule:
@@ -80,13 +80,103 @@ class RateLimit:
         return True
 
 
+class Playback:
+    """The frames of a file, each when it is due.
+
+    What is late is passed over, so that the speed stays true without bursts. To be walked through
+    once, by one thread.
+
+    Args:
+        source: the file.
+        stopping: set by whoever wants no more.
+        rate: returns the frames per second, 0 for the file's own times; it may change meanwhile.
+        loop: returns whether the file begins again at its end.
+
+    Attributes:
+        passed_over: frames for which there was no time.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        stopping: threading.Event,
+        rate: Callable[[], float] = lambda: 0.0,
+        loop: Callable[[], bool] = lambda: False,
+    ):
+        self.passed_over = 0
+        self._source = source
+        self._stopping = stopping
+        self._given_rate = rate
+        self._loop = loop
+        self._schedule = PlaybackSchedule(self._rate(), time.monotonic())
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames, (H, W, 3) uint8 BGR, to the end of the file or until nobody wants more.
+
+        Raises:
+            SourceError: the file is no longer what it was at opening.
+        """
+        self.restart()
+        while not self._stopping.is_set():
+            self._catch_up()
+            frame = self._next()
+            if frame is None or not self._wait_until_due():
+                return
+            yield frame
+            self._schedule.advance(self._gap())
+
+    def restart(self) -> None:
+        """Take this moment for the one at which the present frame was due."""
+        self._schedule.restart(time.monotonic())
+
+    def _rate(self) -> float:
+        return self._given_rate() or self._source.frame_rate
+
+    def _gap(self) -> float | None:
+        """Return by what the file's own stamps part the next frame from this, None for evenly."""
+        return None if self._given_rate() else self._source.gap()
+
+    def _catch_up(self) -> None:
+        """Pass over the frames whose time is over."""
+        schedule = self._schedule
+        schedule.set_rate(self._rate(), time.monotonic())
+        now = time.monotonic()
+        was_late = schedule.frames_late(now) > 0
+        while schedule.frames_late(now):
+            if self._stopping.is_set() or not self._source.grab():
+                break
+            self.passed_over += 1
+            schedule.advance(self._gap())
+        # Passing over costs time as well: who is still late cannot keep up, or the file has ended.
+        if was_late and schedule.frames_late(time.monotonic()):
+            self.restart()
+
+    def _next(self) -> Frame | None:
+        """Return the next frame, of the next round where the file is looped, or None at the end."""
+        frame = self._source.read()
+        if frame is not None or not self._loop():
+            return frame
+        self._source.rewind()
+        frame = self._source.read()
+        if frame is None:
+            raise SourceError(f"{self._source.description} can no longer be read; was it changed?")
+        return frame
+
+    def _wait_until_due(self) -> bool:
+        """Return True when the next frame is due, False when nobody wants it any more."""
+        while (left := self._schedule.due - time.monotonic()) > 0:
+            if self._stopping.wait(min(left, _RATE_POLL_S)):
+                return False
+            self._schedule.set_rate(self._rate(), time.monotonic())
+        return not self._stopping.is_set()
+
+
 def frames_in_time(
     source: FrameSource, stopping: threading.Event, loop: bool = False
 ) -> Iterator[Frame]:
     """Yield the frames of a webcam as they come, those of a file when they are due.
 
-    What is late is passed over, so that the speed stays true. Ends with the file, with the webcam,
-    or when it is asked to.
+    Ends with the file, with the webcam, or when it is asked to.
 
     Args:
         source: what to read.
@@ -96,20 +186,8 @@ def frames_in_time(
     Raises:
         SourceError: the file is no longer what it was at opening.
     """
-    schedule = None if source.is_live else PlaybackSchedule(source.frame_rate, time.monotonic())
-    while not stopping.is_set():
-        if schedule is not None:
-            stopping.wait(max(0.0, schedule.due - time.monotonic()))
-            now = time.monotonic()
-            while schedule.frames_late(now) and source.grab():
-                schedule.advance(source.gap())
-        frame = source.read()
-        if frame is not None:
-            yield frame
-            if schedule is not None:
-                schedule.advance(source.gap())
-        elif loop and schedule is not None and source.position:
-            source.rewind()
-            schedule.restart(time.monotonic())
-        else:
-            return
+    if not source.is_live:
+        yield from Playback(source, stopping, loop=lambda: loop)
+        return
+    while not stopping.is_set() and (frame := source.read()) is not None:
+        yield frame

@@ -19,7 +19,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from expression_ros.frames.opening import is_webcam, open_source
-from expression_ros.frames.playback import PlaybackSchedule, RateLimit
+from expression_ros.frames.playback import Playback, RateLimit
 from expression_ros.frames.sources import Frame, FrameSource, SourceError
 from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.diagnostics import ERROR, OK, WARN, Rate, publish_statuses, status
@@ -30,7 +30,6 @@ from expression_ros.nodes.common.running import NodeFinished, run_node
 from expression_ros.parameters.nodes import CAMERA_PARAMETERS
 
 REOPEN_PERIOD_S = 1.0
-_PARAMETER_POLL_S = 0.1  # how soon a changed frame_rate is noticed while waiting for a slow frame
 _POLL_S = 0.02
 _SETTLE_S = 0.2  # between knowing of a subscription and its knowing of us
 _ACKNOWLEDGE_S = 2.0  # how long reliable subscriptions may take for the first and the last frame
@@ -65,7 +64,7 @@ class Camera(Node):
         self._problem = ""  # why there is no source
         self._state = "starting"
         self._published = 0
-        self._skipped_late = 0
+        self._playback: Playback | None = None  # of a file
         self._unreadable = 0
         self._attempts = 0
         self._unreadable_named: set[str] = set()
@@ -178,28 +177,22 @@ class Camera(Node):
         if waits and not self._await_subscriber():
             return
         self._state = "publishing"
-        schedule = PlaybackSchedule(self._playback_rate(source), time.monotonic())
-        while not self._stop.is_set():
-            self._catch_up(source, schedule)
-            image = self._next_image(source)
-            if image is None:
-                self._finish_playing()
-                return
-            if not self._wait_until_due(source, schedule):
-                return
+        self._playback = Playback(
+            source,
+            self._stop,
+            rate=lambda: self._values["frame_rate"],
+            loop=lambda: self._values["loop"],
+        )
+        for image in self._playback:
+            self._tell_unreadable(source)
             self._publish(image, self.get_clock().now().to_msg())
             if waits and self._published == 1:
                 # The next frame would replace the first in a queue of one: let it arrive.
                 self._wait_for_acknowledgement()
-                schedule.restart(time.monotonic())
-            schedule.advance(self._gap(source))
-
-    def _gap(self, source: FrameSource) -> float | None:
-        """Return by what a file's own stamps part the next frame from this, None for evenly."""
-        return None if self._values["frame_rate"] else source.gap()
-
-    def _playback_rate(self, source: FrameSource) -> float:
-        return self._values["frame_rate"] or source.frame_rate
+                self._playback.restart()
+        self._tell_unreadable(source)
+        if not self._stop.is_set():
+            self._finish_playing()
 
     def _await_subscriber(self) -> bool:
         """Return True once somebody subscribes to the images, False when the node stops."""
@@ -210,42 +203,17 @@ class Camera(Node):
         # A subscription may not know us yet; a best-effort one would miss what is sent now.
         return not self._stop.wait(_SETTLE_S)
 
-    def _catch_up(self, source: FrameSource, schedule: PlaybackSchedule) -> None:
-        """Pass over the frames whose time is over, so that the speed stays true without bursts."""
-        schedule.set_rate(self._playback_rate(source), time.monotonic())
-        now = time.monotonic()
-        was_late = schedule.frames_late(now) > 0
-        while schedule.frames_late(now):
-            if self._stop.is_set() or not source.grab():
-                break
-            self._skipped_late += 1
-            schedule.advance(self._gap(source))
-        # Passing over costs time as well: who is still late cannot keep up, or the file has ended.
-        if was_late and schedule.frames_late(time.monotonic()):
-            schedule.restart(time.monotonic())
-
-    def _next_image(self, source: FrameSource) -> Frame | None:
-        """Return the next frame, of the next round with ``loop``, or None at the end."""
-        image = source.read()
-        if image is None and self._values["loop"]:
-            source.rewind()
-            image = source.read()
-            if image is None:
-                raise SourceError(f"{source.description} can no longer be read; was it changed?")
+    def _tell_unreadable(self, source: FrameSource) -> None:
+        """Count the images of a folder that cannot be decoded, and name each once."""
         for name in source.skipped:
             if name not in self._unreadable_named:
                 self._unreadable_named.add(name)
                 self._unreadable += 1
                 self.get_logger().warning(f"{name} cannot be decoded and is passed over")
-        return image
 
-    def _wait_until_due(self, source: FrameSource, schedule: PlaybackSchedule) -> bool:
-        """Return True when the next frame is due, False when the node stops before."""
-        while (left := schedule.due - time.monotonic()) > 0:
-            if self._stop.wait(min(left, _PARAMETER_POLL_S)):
-                return False
-            schedule.set_rate(self._playback_rate(source), time.monotonic())
-        return not self._stop.is_set()
+    @property
+    def _skipped_late(self) -> int:
+        return self._playback.passed_over if self._playback else 0
 
     def _finish_playing(self) -> None:
         self._wait_for_acknowledgement()

@@ -200,10 +200,10 @@ RECOGNIZER_PARAMETERS = (
     ),
     P(
         "min_confidence",
-        0.6,
+        -1.0,
         "From this score on (probability, 0 to 1) a face's label is said; what stays below is "
-        "unknown.",
-        0.0,
+        "unknown. Below 0: what the model's card says (0.6 for the shipped one).",
+        -1.0,
         1.0,
     ),
     P(

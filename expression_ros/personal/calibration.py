@@ -17,9 +17,8 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.face_preparation import prepare_face
-from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
+from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.levelled_view import levelled
-from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.person import Person, PersonError
 
 Frames = Iterable[tuple[np.ndarray, float]]  # (H, W) uint8 grey, stamp in seconds
@@ -143,17 +142,6 @@ class Calibration:
             STRENGTH,
         )
         return save_person(person, folder)
-
-
-def fisherfaces_of(model: str | Path = "") -> FisherfaceEnsemble:
-    """Return the Fisherfaces of a folder, the shipped ones where none is named.
-
-    Raises:
-        ValueError: they are missing or corrupt.
-    """
-    ensemble = load_classifier(KIND, model)
-    assert isinstance(ensemble, FisherfaceEnsemble)
-    return ensemble
 
 
 def report(result: Fit) -> str:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+from expression_ros.parameters.choices import EVERYDAY, EXPECTATIONS
+from expression_ros.recognition.model_manifest import ModelError
 from expression_ros.recognition.vote import VoteCalibration
 
 
@@ -44,3 +46,53 @@ class Expectation:
         """Return plain values, fit for YAML."""
         assert self.calibration is not None
         return {"priors": dict(self.priors), "calibration": self.calibration.as_mapping()}
+
+
+@runtime_checkable
+class Expectant(Protocol):
+    """A vote that can be told what to expect, such as an ensemble of Fisherfaces."""
+
+    @property
+    def expectations(self) -> Mapping[str, Expectation]:
+        """What may be expected of faces, by name."""
+        ...
+
+    def expect(self, expectation: Expectation) -> None:
+        """Read faces from now on with these priors and scores."""
+        ...
+
+
+def expect(classifier: object, name: str) -> None:
+    """Let a classifier expect everyday faces or posed ones, from the next face on.
+
+    Args:
+        classifier: any; its ensembles of Fisherfaces are told, also through a region or a person.
+        name: one of EXPECTATIONS.
+
+    Raises:
+        ModelError: there is no such expectation, or this classifier's model has not learnt it.
+    """
+    check_expectation(classifier, name)
+    for vote in _expectant_parts(classifier):
+        vote.expect(vote.expectations[name])
+
+
+def check_expectation(classifier: object, name: str) -> None:
+    """Raise what ``expect`` would; nothing is changed."""
+    if name not in EXPECTATIONS:
+        raise ModelError(f"expectation must be {' or '.join(EXPECTATIONS)}, not {name!r}")
+    votes = _expectant_parts(classifier)
+    if name != EVERYDAY and not (votes and all(name in vote.expectations for vote in votes)):
+        raise ModelError(
+            f"this model does not know what {name} faces are like; set expectation to {EVERYDAY}, "
+            "or train Fisherfaces with people's votes: expression-ros train fisherfaces --votes "
+            "FILE"
+        )
+
+
+def _expectant_parts(classifier: object) -> list[Expectant]:
+    if isinstance(classifier, Expectant):
+        return [classifier]
+    # A RegionalVote wraps whole and upper, an AdaptedVote, which is not known here, an ensemble.
+    parts = (getattr(classifier, name, None) for name in ("whole", "upper", "ensemble"))
+    return [vote for part in parts if part is not None for vote in _expectant_parts(part)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from expression_ros.parameters.choices import CLASSIFIERS, EVERYDAY, EXPECTATIONS
+from expression_ros.parameters.choices import CLASSIFIERS
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import SHIPPED_KINDS, ModelError, remedy
@@ -87,36 +87,6 @@ def _shipped_folder(name: str) -> Path:
             f"no model of classifier {name} is shipped; {remedy(name)}, and give its folder "
             "(--model DIR, or the parameter model)"
         ) from None
-
-
-def expect(classifier: Classifier, name: str) -> None:
-    """Let a classifier expect everyday faces or posed ones, from the next face on.
-
-    Args:
-        classifier: any; its ensembles of Fisherfaces are told, also through a region or a person.
-        name: one of EXPECTATIONS.
-
-    Raises:
-        ModelError: there is no such expectation, or this classifier's model has not learnt it.
-    """
-    if name not in EXPECTATIONS:
-        raise ModelError(f"expectation must be {' or '.join(EXPECTATIONS)}, not {name!r}")
-    ensembles = _ensembles_of(classifier)
-    if name != EVERYDAY and not (ensembles and all(name in e.expectations for e in ensembles)):
-        raise ModelError(
-            f"this model does not know what {name} faces are like; set expectation to {EVERYDAY}, "
-            f"or train Fisherfaces with people's votes: expression-ros train {KIND} --votes FILE"
-        )
-    for ensemble in ensembles:
-        ensemble.expect(ensemble.expectations[name])
-
-
-def _ensembles_of(classifier: object) -> list[FisherfaceEnsemble]:
-    if isinstance(classifier, FisherfaceEnsemble):
-        return [classifier]
-    # A RegionalVote wraps whole and upper, an AdaptedVote, which is not known here, an ensemble.
-    parts = (getattr(classifier, name, None) for name in ("whole", "upper", "ensemble"))
-    return [ensemble for part in parts if part is not None for ensemble in _ensembles_of(part)]
 
 
 def model_facts(classifier: Classifier) -> dict[str, str]:

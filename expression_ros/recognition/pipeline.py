@@ -18,7 +18,7 @@ from expression_ros.recognition.mirrored_views import agreed, mirrored, read_bot
 from expression_ros.recognition.primary_face import Candidate, PrimaryFaceSelector
 from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.recognition.search import FaceSearch
-from expression_ros.recognition.settings import RecognitionSettings
+from expression_ros.recognition.settings import RecognitionSettings, take_over
 from expression_ros.recognition.settling import LabelSettler
 from expression_ros.recognition.stillness import BLINK_S
 from expression_ros.recognition.tracking import FaceTracker, Track
@@ -41,7 +41,8 @@ class ExpressionRecognizer:
     Args:
         detector: finds the faces.
         classifier: reads one face.
-        settings: see RecognitionSettings; may be changed between frames.
+        settings: see RecognitionSettings; others may be put in their place at any time, also from
+            another thread: a frame is read to its end with those that it began with.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ExpressionRecognizer:
         self.detector = detector
         self.classifier = classifier
         self.settings = settings or RecognitionSettings()
+        self._in_force = self.settings  # of the frame that is being read
         self._search = FaceSearch(detector)
         self._tracker = FaceTracker()
         self.reset()
@@ -93,6 +95,7 @@ class ExpressionRecognizer:
         if not abs(stamp) < _LATEST_S:  # NaN, too
             raise ValueError(f"a stamp must be a time in seconds, not {stamp!r}")
         self._search.raise_from_background()
+        self._take_settings()
         try:
             return self._read(brightened(grey), stamp)
         except BaseException:
@@ -105,7 +108,7 @@ class ExpressionRecognizer:
             self._begin_anew()  # boxes, and how faces looked, are of frames of another size
         stamp = self._time_of(stamp)
         self._shape = grey.shape
-        detections = self._search.find(grey, stamp, self._tracker.tracks, self.settings)
+        detections = self._search.find(grey, stamp, self._tracker.tracks, self._in_force)
         tracks = self._tracker.update(detections, stamp)
         self._last_stamp = stamp
         detected = time.perf_counter()
@@ -120,6 +123,11 @@ class ExpressionRecognizer:
             {"detect": detected - begin, "classify": classified - detected},
             next((face for face in faces if face.id == primary), None),
         )
+
+    def _take_settings(self) -> None:
+        """Let this frame be read, to its end, with the settings that are there at its start."""
+        self._in_force = self.settings
+        take_over(self._in_force, self.detector, self.classifier)
 
     def _begin_anew(self) -> None:
         self.reset(quick_start=False)
@@ -144,12 +152,13 @@ class ExpressionRecognizer:
             ValueError: as for read.
         """
         check_grey(grey)
+        self._take_settings()
         grey = brightened(grey)
         faces = []
         for detection in self.detector.search_photo(grey):
             view = levelled(grey, detection.box, detection.tilt)
             prediction = read_both_ways(self.classifier, *view)
-            settler = LabelSettler(min_confidence=self.settings.min_confidence)
+            settler = LabelSettler(min_confidence=self._in_force.min_confidence)
             label, score = settler.update(prediction.scores, 0.0)
             box, votes = detection.box, prediction.votes
             faces.append(FaceReading(0, box, label, score, prediction.scores, votes))
@@ -202,7 +211,7 @@ class ExpressionRecognizer:
 
     def _smooth(self, track: Track, stamp: float) -> FaceReading:
         """Return what is said of a face: its settled label, and its scores over time."""
-        memory, settings = track.memory, self.settings
+        memory, settings = track.memory, self._in_force
         prediction, settler = memory.prediction, memory.settler
         assert prediction is not None
         settler.time_constant = settings.smoothing
@@ -221,8 +230,8 @@ class ExpressionRecognizer:
 
     def _choose(self, tracks: list[Track], stamp: float) -> int | None:
         """Return the id of the primary face."""
-        self._selector.rule = self.settings.primary
-        self._selector.wanted_id = self.settings.primary_id
+        self._selector.rule = self._in_force.primary
+        self._selector.wanted_id = self._in_force.primary_id
         candidates = [Candidate(track.id, track.box, track.first_seen) for track in tracks]
         height, width = self._shape
         return self._selector.choose(candidates, (width, height), stamp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from expression_ros.recognition.boxes import Box
 
@@ -35,11 +36,15 @@ class FrameReading:
 
     Attributes:
         faces: largest first.
-        stage_s: how long each stage took, in seconds.
+        stage_s: how long each stage took, in seconds; read-only.
         primary: the face that a robot answers; None when nobody is there, or while the one it
             answered is being waited for.
     """
 
     faces: tuple[FaceReading, ...]
-    stage_s: dict[str, float] = field(default_factory=dict)
+    stage_s: Mapping[str, float] = field(default_factory=dict)
     primary: FaceReading | None = None
+
+    def __post_init__(self) -> None:
+        """Keep a copy of stage_s that nobody can change."""
+        object.__setattr__(self, "stage_s", MappingProxyType(dict(self.stage_s)))

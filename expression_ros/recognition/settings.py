@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from expression_ros.parameters.choices import LARGEST
+from expression_ros.recognition.classifier import Classifier
+from expression_ros.recognition.detector import Detector
+from expression_ros.recognition.expectation import expect
 
 
-@dataclass
+@dataclass(frozen=True)
 class RecognitionSettings:
-    """What of the reading may be changed while it runs.
+    """What of the reading may be changed while it runs: all at once, by others in their place.
 
     Attributes:
         redetect_interval: seconds between searches of the whole frame while a face is known.
@@ -24,6 +27,9 @@ class RecognitionSettings:
         background: search the whole frame for newcomers in a thread of its own, so that no frame
             waits for it. What it finds counts a few frames later; without, the same frames always
             give the same readings.
+        face_selection: which faces the detector returns, see Detector; None leaves it as it is.
+        min_face: width of the smallest face as a fraction of the frame's height; None as above.
+        expectation: what faces the classifier expects, one of EXPECTATIONS; None as above.
     """
 
     redetect_interval: float = 1.0
@@ -36,3 +42,20 @@ class RecognitionSettings:
     primary: str = LARGEST
     primary_id: int = 0
     background: bool = False
+    face_selection: str | None = None
+    min_face: float | None = None
+    expectation: str | None = None
+
+
+def take_over(settings: RecognitionSettings, detector: Detector, classifier: Classifier) -> None:
+    """Let detector and classifier do as the settings say, from the next frame on.
+
+    Raises:
+        ModelError: the classifier's model has not learnt the expectation.
+    """
+    if settings.face_selection is not None:
+        detector.selection = settings.face_selection
+    if settings.min_face is not None:
+        detector.min_face = settings.min_face
+    if settings.expectation is not None:
+        expect(classifier, settings.expectation)

@@ -2,46 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
-
-from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS
-from expression_ros.parameters.table import check_value
 from expression_ros.progress import Progress
-from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.pipeline import ExpressionRecognizer
-from expression_ros.recognition.settings import RecognitionSettings
 from expression_ros.recognition.single_photos import read_alone
-from expression_ros.recordings.recorded_frames import Recording, RecordingError
+from expression_ros.recordings.recorded_frames import Recording
 from expression_ros.recordings.timeline import FaceRows, Timeline
-from expression_ros.session.classifier import chosen_classifier
-
-PARAMETERS = {spec.name: spec for spec in RECOGNIZER_PARAMETERS}
-# All but the search in the background: without it the same frames always give the same readings.
-_SETTINGS = tuple(f.name for f in fields(RecognitionSettings) if f.name != "background")
-
-
-def make_recognizer(given: dict[str, Any]) -> ExpressionRecognizer:
-    """Return a recognizer that is set as the node is.
-
-    Args:
-        given: parameters of the node by name; the others have the node's defaults.
-
-    Raises:
-        ValueError: a value is outside its range, or the model cannot be loaded.
-    """
-    values = {name: spec.default for name, spec in PARAMETERS.items()} | given
-    for name in given:
-        if problem := check_value(PARAMETERS[name], values[name]):
-            raise RecordingError(problem)
-    names = ("classifier", "model", "label_thresholds", "person", "region", "expectation")
-    classifier = chosen_classifier(*(values[name] for name in names))
-    choice = DetectorChoice(
-        *(values[name] for name in ("detector", "detector_model", "detector_sha256"))
-    )
-    detector = choice.make(values["face_selection"], values["min_face"])
-    settings = RecognitionSettings(**{name: values[name] for name in _SETTINGS})
-    return ExpressionRecognizer(detector, classifier, settings)
 
 
 def analyze(

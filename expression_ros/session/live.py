@@ -1,4 +1,4 @@
-"""A webcam or video, read and answered frame by frame in a thread of its own.
+"""Frames read and answered one by one; a webcam or video in a thread of its own.
 
 Part of ``expression_ros.session``: imports no ROS.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -16,9 +17,10 @@ import numpy as np
 from expression_ros.frames.playback import frames_in_time
 from expression_ros.frames.sources import FrameSource, SourceError
 from expression_ros.mirroring.behaviour import MirrorBehaviour
+from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.landmarks import LandmarkFinder
 from expression_ros.recognition.pipeline import ExpressionRecognizer
-from expression_ros.recognition.readings import FrameReading
+from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.recognition.single_photos import read_alone
 
 _RATE_OF = 30  # frames over which their rate is told
@@ -42,6 +44,81 @@ class LiveFrame:
     rate: float = 0.0
 
 
+class MirroredReading:
+    """Reads frames, and lets a mirror answer the primary face: what window and page have in common.
+
+    One thread reads; everything else may be done in any other.
+
+    Args:
+        recognizer: reads the frames; closed with this.
+        behaviour: answers them; used by others only while they hold the lock.
+        changed: called, with the lock held, when the robot is sent something else.
+
+    Attributes:
+        lock: of the behaviour.
+    """
+
+    def __init__(
+        self,
+        recognizer: ExpressionRecognizer,
+        behaviour: MirrorBehaviour,
+        changed: Callable[[], None] = lambda: None,
+    ):
+        self.lock = threading.Lock()
+        self._recognizer = recognizer
+        self._behaviour = behaviour
+        self._changed = changed
+        self._next_classifier: Classifier | None = None  # to be taken at the next frame
+
+    def close(self) -> None:
+        """Release the recognizer; nobody may be reading any more."""
+        self._recognizer.close()
+
+    def reset(self) -> None:
+        """Forget all faces; in the reading thread."""
+        self._recognizer.reset()
+
+    def read_with(self, classifier: Classifier) -> None:
+        """Let another classifier read, from the next frame on."""
+        self._next_classifier = classifier
+
+    def read(self, image: np.ndarray, *, alone: bool) -> tuple[np.ndarray, FrameReading]:
+        """Read the next frame, and answer it.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            alone: whether it is a photo that has nothing to do with the frames before.
+
+        Returns:
+            The frame in grey, (H, W) uint8, and what was read in it.
+
+        Raises:
+            Exception: whatever keeps a frame from being read; the next one can be.
+        """
+        now = time.monotonic()
+        if self._next_classifier is not None:
+            self._recognizer.classifier, self._next_classifier = self._next_classifier, None
+            self._recognizer.reset()  # or a face that does not move would keep its label
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        reading = read_alone(self._recognizer, grey) if alone else self._recognizer.read(grey, now)
+        self._answer(reading.primary)
+        return grey, reading
+
+    def tick(self) -> str:
+        """Return the word that the robot is sent now; without a face it turns neutral in time."""
+        return self._answer(None)
+
+    def _answer(self, face: FaceReading | None) -> str:
+        with self.lock:
+            now = time.monotonic()  # in here: for threads that take turns, it never goes back
+            if face is not None:
+                self._behaviour.scores_received(face.scores, now)
+                self._behaviour.label_received(face.label, now)
+            if self._behaviour.tick(now) is not None:
+                self._changed()
+            return self._behaviour.expression
+
+
 class LiveSession:
     """Reads a source, and lets a mirror answer.
 
@@ -61,14 +138,12 @@ class LiveSession:
         finder: LandmarkFinder | None = None,
     ):
         self._source = source
-        self._recognizer = recognizer
-        self._behaviour = behaviour
+        self._reading = MirroredReading(recognizer, behaviour)
         self._finder = finder
         self._newest: LiveFrame | None = None
         self._has_ended = False
         self._error: Exception | None = None
         self._read_at: deque[float] = deque(maxlen=_RATE_OF)
-        self._lock = threading.Lock()  # of the behaviour
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recognition", daemon=True)
 
@@ -81,7 +156,7 @@ class LiveSession:
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._recognizer.close()
+        self._reading.close()
         self._source.close()
 
     def newest(self) -> LiveFrame | None:
@@ -102,9 +177,7 @@ class LiveSession:
 
     def expression(self) -> str:
         """Return the word that the robot is sent now; without a face it turns neutral in time."""
-        with self._lock:
-            self._behaviour.tick(time.monotonic())
-            return self._behaviour.expression
+        return self._reading.tick()
 
     def _run(self) -> None:
         try:
@@ -120,17 +193,7 @@ class LiveSession:
             self._error = error
 
     def _read(self, image: np.ndarray) -> LiveFrame:
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        if self._source.has_photos:
-            reading = read_alone(self._recognizer, grey)
-        else:
-            reading = self._recognizer.read(grey, time.monotonic())
-        face = reading.primary
-        if face is not None:
-            with self._lock:
-                now = time.monotonic()  # in here: the behaviour's clock must not go back
-                self._behaviour.scores_received(face.scores, now)
-                self._behaviour.label_received(face.label, now)
+        grey, reading = self._reading.read(image, alone=self._source.has_photos)
         landmarks: tuple[np.ndarray, ...] = ()
         if self._finder is not None:
             landmarks = tuple(self._finder.find(grey, face.box) for face in reading.faces)

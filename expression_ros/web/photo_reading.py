@@ -6,22 +6,19 @@ Part of ``expression_ros.web``: imports no ROS.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from expression_ros.images.conversion import ImageError, grey_from_message
-from expression_ros.recognition.detector_choice import DetectorChoice
-from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.photos import PhotoError
 from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
 MAX_PHOTO_BYTES = 10 * 1024 * 1024
 
-_MIN_FACE = 0.06  # of the photo's height, as for expression-ros predict
 _LIMITS = "send a JPEG or PNG of at most 67 million pixels"
 
 
@@ -31,18 +28,14 @@ class PhotoReader:
     They are its own: the networks of OpenCV must not be used by two threads at once.
 
     Args:
-        make_recognizer: makes the recognizer; by default, as ``expression-ros predict`` does.
-        detector: which one finds the faces then; the four cascades when left out.
+        settings: what reads them, as ``expression-ros predict`` does; with the recognizer's
+            defaults when left out.
     """
 
-    def __init__(
-        self,
-        make_recognizer: Callable[[], ExpressionRecognizer] | None = None,
-        detector: DetectorChoice | None = None,
-    ):
-        self._make_recognizer = make_recognizer or partial(
-            _shipped_recognizer, detector or DetectorChoice()
-        )
+    def __init__(self, settings: RecognizerSettings | None = None):
+        chosen = settings or RecognizerSettings.from_values()
+        # Who is on a photo need not be the person before the camera.
+        self._settings = replace(chosen.for_photos(), person="")
         self._recognizer: ExpressionRecognizer | None = None
         self._lock = threading.Lock()
 
@@ -59,7 +52,7 @@ class PhotoReader:
         grey = decode_photo(data)
         with self._lock:
             if self._recognizer is None:
-                self._recognizer = self._make_recognizer()
+                self._recognizer = make_recognizer(self._settings)
             reading = self._recognizer.read_still(grey)
         return {
             "width": grey.shape[1],
@@ -92,7 +85,3 @@ def decode_photo(data: bytes) -> np.ndarray:
         what = {"size": "has too many pixels", "data": "is cut short"}
         problem = what.get(error.reason, "is not a picture that can be read")
         raise PhotoError(f"the photo {problem}; {_LIMITS}") from None
-
-
-def _shipped_recognizer(detector: DetectorChoice) -> ExpressionRecognizer:
-    return ExpressionRecognizer(detector.make("all", _MIN_FACE), load_classifier("fisherfaces"))

@@ -21,7 +21,7 @@ except ImportError:
         "the page needs Tornado: sudo apt install python3-tornado, or pip install tornado"
     ) from None
 
-from expression_ros.recognition.detector_choice import DetectorChoice
+from expression_ros.session.recognizer import RecognizerSettings
 from expression_ros.web.calibration_handlers import calibration_routes
 from expression_ros.web.guard import is_loopback, known_names
 from expression_ros.web.handlers import Context, Handler, Session, routes
@@ -50,6 +50,7 @@ class WebServer:
         host: address or name to bind to.
         port: 0 for any that is free.
         allowed_hosts: names besides its own under which the page may be called.
+        settings: of what reads photos; the recognizer's defaults when left out.
 
     Attributes:
         address: of the page, once started.
@@ -61,13 +62,11 @@ class WebServer:
         host: str = DEFAULT_HOST,
         port: int = DEFAULT_PORT,
         allowed_hosts: Iterable[str] = (),
-        detector: DetectorChoice | None = None,
+        settings: RecognizerSettings | None = None,
     ):
         self._host = host
         self._port = port
-        self._context = Context(
-            session, known_names(host, allowed_hosts), PhotoReader(detector=detector)
-        )
+        self._context = Context(session, known_names(host, allowed_hosts), PhotoReader(settings))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None

@@ -11,8 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from expression_ros.frames.playback import frames_in_time
@@ -21,14 +21,15 @@ from expression_ros.images.files import listed
 from expression_ros.mirroring.robot_table import available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles, load_style
 from expression_ros.parameters.choices import NONE
-from expression_ros.personal.calibration import fisherfaces_of
-from expression_ros.recognition.adapted_vote import adapted
-from expression_ros.recognition.classifier import Classifier
-from expression_ros.recognition.detector_choice import DetectorChoice
-from expression_ros.recognition.person import load_person
 from expression_ros.recognition.readings import FrameReading
-from expression_ros.recognition.single_photos import read_alone
-from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node
+from expression_ros.session.defaults import behaviour_as_node
+from expression_ros.session.live import MirroredReading
+from expression_ros.session.recognizer import (
+    RecognizerSettings,
+    adapted_to,
+    fisherfaces_of,
+    make_recognizer,
+)
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import Painter, overlay_jpeg
 from expression_ros.web.state import ERROR, OK, WARNING, Diagnostic, Person, WebState
@@ -51,8 +52,7 @@ class VideoSession:
         robot, style: as the mirror's parameters of those names.
         loop: start a file again at its end.
         privacy: what the overlay hides; see with_privacy.
-        person: whom to adapt to, a name from ``expression-ros calibrate``; empty for nobody.
-        detector: which one finds the faces; the four cascades when left out.
+        settings: of what reads the frames; the recognizer's defaults when left out.
         tell: called with one line when the source cannot be read, and when it can again.
 
     Attributes:
@@ -72,8 +72,7 @@ class VideoSession:
         style: str = "mirror",
         loop: bool = False,
         privacy: str = NONE,
-        person: str = "",
-        detector: DetectorChoice | None = None,
+        settings: RecognizerSettings | None = None,
         tell: Callable[[str], None] = lambda line: None,
     ):
         self._open = open_frames
@@ -82,9 +81,11 @@ class VideoSession:
         self._tell = tell
         self._robot = load_robot(robot)
         self._behaviour = behaviour_as_node(self._robot, load_style(style))
-        self._ensemble = fisherfaces_of()
-        self._next_classifier: Classifier | None = None  # to be taken at the next frame
-        self._pipeline = recognizer_as_node(self._adapted_to(person), detector)
+        self._settings = settings or RecognizerSettings.from_values(background=True)
+        self._ensemble = fisherfaces_of(self._settings.model)
+        self._reading = MirroredReading(
+            make_recognizer(self._settings, self._ensemble), self._behaviour, self._show
+        )
         self.frame_times: deque[float] = deque(maxlen=_FRAMES)  # s, from frame to published result
         self._frames = 0
         self._frames_reported = 0
@@ -94,12 +95,15 @@ class VideoSession:
         self._problem = ""
         self._unreadable: tuple[str, ...] = ()  # files of a folder
         self._photos = False  # whether each frame is to be read by itself
-        self._lock = threading.Lock()  # of the behaviour: the server's thread sets the robot
         self.state = WebState(description, available_robots(), available_styles())
         self.state.robot_shows(name=robot, style=style, expression=self._behaviour.expression)
         self._painter = Painter(self.state)
         self.calibration = PageCalibration(
-            self.state, lambda: self._ensemble, self._read_as, in_use=person, detector=detector
+            self.state,
+            lambda: self._ensemble,
+            self._read_as,
+            in_use=self._settings.person,
+            detector=self._settings.detector,
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recognition", daemon=True)
@@ -119,7 +123,7 @@ class VideoSession:
                 thread.join()
         self.calibration.close()
         self._painter.stop()
-        self._pipeline.close()
+        self._reading.close()
 
     def choose(self, robot: str, style: str) -> Future[str]:
         """Answer in another robot's words, or in another style, from now on.
@@ -130,7 +134,7 @@ class VideoSession:
         answer: Future[str] = Future()
         try:
             table, answers = load_robot(robot), load_style(style)  # without holding up a frame
-            with self._lock:
+            with self._reading.lock:
                 if table != self._robot:
                     self._robot = table
                     self._behaviour.set_robot(table)
@@ -142,11 +146,9 @@ class VideoSession:
             answer.set_result(str(error))
         return answer
 
-    def _adapted_to(self, person: str) -> Classifier:
-        return adapted(self._ensemble, load_person(person)) if person else self._ensemble
-
     def _read_as(self, person: str) -> None:
-        self._next_classifier = self._adapted_to(person)
+        settings = replace(self._settings, person=person)
+        self._reading.read_with(adapted_to(self._ensemble, settings))
 
     # In the reading thread
 
@@ -166,7 +168,7 @@ class VideoSession:
                 self._fail(str(error) if known else f"{type(error).__name__}: {error}")
             finally:
                 source.close()
-            self._pipeline.reset()
+            self._reading.reset()
             if not source.is_live:
                 self._stopping.wait()  # what a file had to show was shown
             self._stopping.wait(_RETRY_S)
@@ -186,15 +188,7 @@ class VideoSession:
     def _read(self, frame: np.ndarray) -> None:
         begin = time.perf_counter()
         now = time.monotonic()
-        if self._next_classifier is not None:
-            self._pipeline.classifier, self._next_classifier = self._next_classifier, None
-            self._pipeline.reset()  # or a face that does not move would keep its label
-        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        if self._photos:
-            reading = read_alone(self._pipeline, grey)
-        else:
-            reading = self._pipeline.read(grey, now)
-        self._mirror(reading)
+        grey, reading = self._reading.read(frame, alone=self._photos)
         self.state.frame_read(now)
         self.state.person_seen(person_of(reading), now)
         note = f"{self._rate:.0f} fps"
@@ -204,17 +198,8 @@ class VideoSession:
         self.frame_times.append(time.perf_counter() - begin)
         self.calibration.offer(grey, now)
 
-    def _mirror(self, reading: FrameReading | None) -> None:
-        face = reading.primary if reading else None
-        with self._lock:
-            now = time.monotonic()  # here: for two threads that take turns, it never goes back
-            if face is not None:
-                self._behaviour.scores_received(face.scores, now)
-                self._behaviour.label_received(face.label, now)
-            if self._behaviour.tick(now) is not None:
-                self._show()
-
     def _show(self) -> None:
+        """Let the page show what the robot is sent; with the lock of the behaviour held."""
         behaviour = self._behaviour
         self._painter.show_expression(behaviour.expression, self._robot)
         self.state.robot_shows(
@@ -224,7 +209,7 @@ class VideoSession:
     def _tick(self) -> None:
         """Let the robot turn neutral and diagnostics go on, whether frames come or not."""
         while not self._stopping.wait(_TICK_S):
-            self._mirror(None)
+            self._reading.tick()
             self._report(time.monotonic())
 
     def _fail(self, problem: str) -> None:

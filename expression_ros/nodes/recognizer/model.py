@@ -12,8 +12,8 @@ from rclpy.node import Node
 from expression_ros.nodes.common.diagnostics import ERROR, OK, level_above, status
 from expression_ros.nodes.common.image_input import image_topic_of
 from expression_ros.nodes.common.parameters import NodeParameters
-from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.models import model_facts
+from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.resources import models_path
 
 _DAY_S = 86_400.0
@@ -27,21 +27,22 @@ class LoadedModel:
     Args:
         name: of the classifier.
         folder: of the model; empty for the shipped one.
-        classifier: the loaded one.
+        recognizer: reads with it.
     """
 
-    def __init__(self, name: str, folder: str, classifier: Classifier):
+    def __init__(self, name: str, folder: str, recognizer: ExpressionRecognizer):
         self._name = name
         self._folder = Path(folder) if folder else models_path(name)
-        self._labels = len(classifier.labels)
-        self._facts = model_facts(classifier)
+        self._labels = len(recognizer.classifier.labels)
+        self._facts = model_facts(recognizer.classifier)
+        self._recognizer = recognizer
         self._written = max(
             (file.stat().st_mtime for file in self._folder.iterdir() if file.is_file()),
             default=0.0,
         )
 
     def status(self, node: Node, limits: NodeParameters) -> Any:
-        """Return the status of the model: which, how old, which labels."""
+        """Return the status of the model: which, how old, which labels, how sure is enough."""
         days = max(0.0, time.time() - self._written) / _DAY_S
         # 0 switches a threshold off: no age is above infinity.
         warn, error = (
@@ -56,6 +57,7 @@ class LoadedModel:
             "folder": self._folder,
             "written": datetime.fromtimestamp(self._written, timezone.utc).strftime("%Y-%m-%d"),
             "age (days)": f"{days:.1f}",
+            "min_confidence": f"{self._recognizer.settings.min_confidence:g}",
         }
         return status(node, "model", level, text, values | self._facts, image_topic_of(node))
 

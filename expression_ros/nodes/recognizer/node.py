@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from copy import copy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -28,20 +29,20 @@ from expression_ros.nodes.recognizer.model import LoadedModel, model_status
 from expression_ros.nodes.recognizer.outputs import RecognizerOutputs, detections_available
 from expression_ros.nodes.recognizer.statistics import RecognizerStatistics, idle_statuses
 from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS
-from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.frame_time import FrameTime
 from expression_ros.recognition.model_manifest import ModelError
-from expression_ros.recognition.models import expect
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.settings import RecognitionSettings
-from expression_ros.session.classifier import chosen_classifier
+from expression_ros.session.recognizer import (
+    RUN_TIME_NAMES,
+    RecognizerSettings,
+    as_in_force,
+    make_recognizer,
+    run_time_settings,
+)
 
 _LOG_PERIOD_S = 5.0
 _REPORT_S = 1.0
-_RUN_TIME_SETTINGS = (
-    "redetect_interval", "smoothing", "switch_margin", "min_confidence", "talking_time",
-    "doubt_time", "resting_state", "primary", "primary_id",
-)  # fmt: skip
 
 
 class Recognizer(LifecycleNode):
@@ -56,6 +57,7 @@ class Recognizer(LifecycleNode):
         self.parameters = NodeParameters(self, RECOGNIZER_PARAMETERS)
         self._pipeline: ExpressionRecognizer | None = None
         self._model: LoadedModel | None = None
+        self._wanted: RecognitionSettings | None = None  # what parameters said last
         self._outputs: RecognizerOutputs | None = None
         self._hri: HriOutputs | None = None
         self._input: ImageInput | None = None
@@ -149,17 +151,10 @@ class Recognizer(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _load(self) -> None:
-        names = ("classifier", "model", "label_thresholds", "person", "region", "expectation")
-        classifier = chosen_classifier(*(self.parameters[name] for name in names))
-        self._model = LoadedModel(
-            self.parameters["classifier"], self.parameters["model"], classifier
-        )
-        choice = DetectorChoice(
-            *(self.parameters[name] for name in ("detector", "detector_model", "detector_sha256"))
-        )
-        detector = choice.make(self.parameters["face_selection"], self.parameters["min_face"])
-        settings = RecognitionSettings(background=True)
-        self._pipeline = ExpressionRecognizer(detector, classifier, settings)
+        settings = RecognizerSettings.from_values(self.parameters.values(), background=True)
+        self._pipeline = make_recognizer(settings)
+        self._wanted = settings.run_time
+        self._model = LoadedModel(settings.classifier, settings.model, self._pipeline)
         if not detections_available():
             self.get_logger().info("vision_msgs is not installed: /face_emotion/detections is off")
         if self.parameters["publish_hri"]:
@@ -197,7 +192,8 @@ class Recognizer(LifecycleNode):
     def _received(self, message: Any) -> None:
         arrival = time.monotonic()
         self._statistics.image_received(arrival)
-        if self._worker is not None:
+        if self._worker is not None and self._pipeline is not None:
+            self._apply_parameters(self._pipeline)
             self._worker.offer((message, arrival))
 
     def _read(self, received: tuple[Any, float]) -> None:
@@ -206,7 +202,6 @@ class Recognizer(LifecycleNode):
         pipeline, outputs, hri = self._pipeline, self._outputs, self._hri
         if pipeline is None or outputs is None:
             return  # a transition has just freed them
-        self._apply_parameters(pipeline)
         begin = time.perf_counter()
         try:
             grey = large_enough(grey_from_message(message, self._depth))
@@ -223,7 +218,7 @@ class Recognizer(LifecycleNode):
             pipeline.reset()  # a bag that loops, a simulation that was reset: other faces
         reading = pipeline.read(grey, stamp)
         outputs.publish(reading, message.header)
-        reading.stage_s["convert"] = converted
+        reading = replace(reading, stage_s={**reading.stage_s, "convert": converted})
         self._statistics.frame_read(reading, *self._latency(message, arrival))
         depth = copy(self._depth)  # as it is now; each picture is one look of the stream's own
         bgr = cache(lambda: bgr_from_message(message, depth))
@@ -247,16 +242,23 @@ class Recognizer(LifecycleNode):
         )
 
     def _apply_parameters(self, pipeline: ExpressionRecognizer) -> None:
-        """Take over what may change at run time; before each frame, in the reading thread."""
-        pipeline.detector.selection = self.parameters["face_selection"]
-        pipeline.detector.min_face = self.parameters["min_face"]
-        for name in _RUN_TIME_SETTINGS:
-            setattr(pipeline.settings, name, self.parameters[name])
+        """Let frames be read with the present parameters, from the next one on, if they changed.
+
+        In the executor's thread, which changes them: of a request, a frame sees all or nothing.
+        """
+        values = {name: self.parameters[name] for name in RUN_TIME_NAMES}
+        wanted = run_time_settings(values, background=True)
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
         try:
-            expect(pipeline.classifier, self.parameters["expectation"])
+            pipeline.settings = as_in_force(wanted, pipeline.classifier)
         except ModelError as error:
-            self.get_logger().warning(
-                f"expectation is ignored: {error}", throttle_duration_sec=_LOG_PERIOD_S
+            self.get_logger().warning(f"not taken over: {error}")
+            present = pipeline.settings
+            least = wanted.min_confidence if wanted.min_confidence >= 0 else present.min_confidence
+            pipeline.settings = replace(
+                wanted, expectation=present.expectation, min_confidence=least
             )
 
     def _time_of(self, message: Any, arrival: float) -> float:

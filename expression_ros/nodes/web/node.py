@@ -28,7 +28,7 @@ from expression_ros.nodes.common.running import run_node
 from expression_ros.nodes.web.calibration import CalibrationImages
 from expression_ros.nodes.web.diagnostics import ReportBook
 from expression_ros.parameters.nodes import WEB_PARAMETERS
-from expression_ros.personal.calibration import fisherfaces_of
+from expression_ros.session.recognizer import fisherfaces_of
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import MAX_WIDTH, Painter, jpeg_of, shrunk
 from expression_ros.web.state import CAMERA, NOBODY, RECOGNIZER, Person, WebState
