@@ -15,13 +15,13 @@ from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.resources import models_path
 from expression_ros.training.data.labelled_pictures import CROPPED, DETECT, DataSet, LabelledPicture
-from expression_ros.training.data.people_groups import (
+from expression_ros.training.evaluation.measurement import measure
+from expression_ros.training.evaluation.people_groups import (
     GroupTable,
     group_figures,
     group_rows,
     read_groups,
 )
-from expression_ros.training.evaluation.measurement import measure
 from expression_ros.training.evaluation.report import comparison, figures_of, table
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from expression_ros.training.evaluation.metrics import evaluate
-from expression_ros.training.reliability import (
+from expression_ros.training.evaluation.metrics import (
     calibration_bins,
     coverage_curve,
+    evaluate,
     expected_calibration_error,
 )
 

@@ -18,8 +18,9 @@ from expression_ros.training.data.faces import DataError
 from expression_ros.training.data.fer2013 import load_fer2013
 from expression_ros.training.data.image_archives import load_cropped_archive
 from expression_ros.training.evaluation.metrics import evaluate
-from expression_ros.training.fisherfaces.ensemble import FisherfaceSettings, train_fisherfaces
+from expression_ros.training.fisherfaces.ensemble import train_fisherfaces
 from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
+from expression_ros.training.fisherfaces.settings import FisherfaceSettings
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
 
@@ -74,14 +75,12 @@ def test_opencv_predicts_what_our_own_arithmetic_predicts(tmp_path, suffix):
         assert opencv.getLabelInfo(1) == "happiness"
 
 
-def test_one_cluster_and_full_priors_are_linear_discriminant_analysis():
+def test_without_shrinkage_it_is_linear_discriminant_analysis():
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     vectors, numbers = clouds()
     test, _ = clouds(400, seed=6)
-    settings = FisherfaceSettings(
-        members=1, feature_share=1.0, left_out=0, clusters=1, shrinkage=0.0
-    )
+    settings = FisherfaceSettings(members=1, feature_share=1.0, left_out=0, shrinkage=0.0)
     ours = train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0]
     theirs = LinearDiscriminantAnalysis().fit(vectors, numbers).predict(test)
     assert np.mean(ours == theirs) > 0.99
@@ -92,7 +91,7 @@ def test_prior_weight_lets_the_frequent_class_win_more_often():
     test, _ = clouds(400, seed=6)
 
     def said_neutral(weight: float) -> int:
-        settings = FisherfaceSettings(members=1, feature_share=1.0, clusters=1, prior_weight=weight)
+        settings = FisherfaceSettings(members=1, feature_share=1.0, prior_weight=weight)
         return int(np.sum(train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0] == 2))
 
     assert said_neutral(1.0) > said_neutral(0.0)
@@ -113,21 +112,6 @@ def test_favoured_class_wins_more_often_and_opencv_agrees(tmp_path):
         return int(np.sum(said == 1))
 
     assert said_happiness(-2.0) < said_happiness(0.0) < said_happiness(2.0)
-
-
-def test_clusters_find_a_class_that_lies_on_both_sides_of_another():
-    rng = np.random.default_rng(2)
-    numbers = np.repeat([0, 1], 200)
-    vectors = rng.normal(0, 0.3, (400, 5))
-    vectors[numbers == 1, 0] += rng.choice([-3, 3], 200)
-    vectors = vectors.astype(np.float32)
-
-    def accuracy(clusters: int) -> float:
-        settings = FisherfaceSettings(members=1, feature_share=1.0, clusters=clusters)
-        return float(np.mean(train_fisherfaces(vectors, numbers, settings)[0].predict(vectors)[0]
-                             == numbers))  # fmt: skip
-
-    assert accuracy(2) > 0.95 > accuracy(1)
 
 
 def test_same_seed_same_models_and_no_two_members_alike():

@@ -18,7 +18,7 @@ from expression_ros.recognition.vector_rules import (
 
 pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
 
-from expression_ros.training.vector_rules import (
+from expression_ros.training.vectors.fitting import (
     VectorRuleSettings,
     best_temperature,
     fit_linear_svm,
