@@ -24,6 +24,8 @@ from expression_ros.training.evaluation.people_groups import (
 )
 from expression_ros.training.evaluation.report import comparison, figures_of, table
 
+pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
+
 
 def run(*words: object) -> int:
     return main(["evaluate", *(str(word) for word in words)])
@@ -170,7 +172,6 @@ def test_all_keys_and_the_report(tmp_path, capsys):
 
 
 def test_classifiers_side_by_side(tmp_path, capsys):
-    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
     data, model = write_drawn_fer2013(tmp_path / "fer2013.npz", 60, 20), tmp_path / "mine"
     assert main(["train", "knn", "--data", str(data), "--output", str(model),
                  "--components", "20"]) == 0  # fmt: skip

@@ -12,6 +12,8 @@ from expression_ros.training.evaluation.metrics import (
     expected_calibration_error,
 )
 
+pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
+
 # Three answers in the bin 0.8 to 0.867, one in 0.6 to 0.667, two in the last.
 SCORES = np.array([0.82, 0.84, 0.86, 0.65, 1.0, 0.98])
 RIGHT = np.array([True, False, False, True, True, True])

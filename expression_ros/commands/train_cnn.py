@@ -10,8 +10,6 @@ from typing import Any
 from expression_ros.recognition.face_preparation import LIGHT_CHOICES, FacePreparation
 from expression_ros.recognition.network_classifier import CNN
 from expression_ros.training.data.data_sets import load_split_faces
-from expression_ros.training.data.faces import report_progress
-from expression_ros.training.evaluation.measurement import share_right
 from expression_ros.training.networks.cnn_model import NETWORKS, CnnSettings
 from expression_ros.training.networks.cnn_training import CnnConfig, train
 
@@ -52,7 +50,6 @@ def add_cnn_parser(kinds: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    """Train (or go on training), and measure the network as it will be used."""
     begin = time.monotonic()
     config = CnnConfig(
         data=arguments.data,
@@ -67,10 +64,7 @@ def _train(arguments: argparse.Namespace) -> int:
         margin=arguments.margin,
     )
     known, test = load_split_faces(config.data)
-    if not config.from_embedding:
-        count = min(len(known), config.limit or len(known))
-        report_progress(f"{count:,} faces to train on, {len(test):,} to test on")
-    classifier = train(known, config)
-    print(f"accuracy {share_right(classifier, test):.4f} on {len(test):,} test faces, "
+    _, right = train(known, test, config)
+    print(f"accuracy {right:.4f} on {len(test):,} test faces, "
           f"{time.monotonic() - begin:.0f} s: {config.output}")  # fmt: skip
     return 0

@@ -17,8 +17,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from expression_ros.training.networks.embedding import EmbeddingConfig, train
 from expression_ros.training.networks.faces import split_data
 
@@ -64,8 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--export-only", action="store_true", help="export what the checkpoint has")
     options = parser.parse_args(arguments)
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
     try:
         config = EmbeddingConfig(
             output=options.output,
@@ -78,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             minutes=options.minutes,
             teacher=options.teacher,
             teacher_share=options.teacher_share,
+            threads=options.threads,
             export_only=options.export_only,
             note=options.note,
             command=_command(options, parser),

@@ -9,11 +9,8 @@ from typing import Any
 
 from expression_ros.commands.options import at_least_one
 from expression_ros.recognition.face_preparation import LIGHT_CHOICES, FacePreparation
-from expression_ros.recognition.models import load_classifier
 from expression_ros.training.data.data_sets import load_split_faces
-from expression_ros.training.data.faces import report_progress
 from expression_ros.training.data.prepared_set import preparation_for
-from expression_ros.training.evaluation.measurement import share_right
 from expression_ros.training.vectors.fitting import VectorRuleSettings
 from expression_ros.training.vectors.training import (
     LANDMARK_SIDE,
@@ -80,14 +77,10 @@ def add_landmarks_parser(kinds: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    """Train, and measure the classifier as it will be used."""
     begin = time.monotonic()
     known, test = load_split_faces(arguments.data)
     config = _config(arguments)
-    count = min(len(known), config.limit or len(known))
-    report_progress(f"{count:,} faces to train on, {len(test):,} to test on")
-    trained = train(known, config)
-    right = share_right(load_classifier(config.kind, config.output), test)
+    trained, right = train(known, test, config)
     size = (config.output / f"{config.kind}.npz").stat().st_size
     print(f"accuracy {right:.4f} on {len(test):,} test faces, {trained.accuracy:.4f} on "
           f"{trained.held_out:,} held out of training, {size / 1e6:.1f} MB, "

@@ -11,6 +11,7 @@ from expression_ros.recognition.face_preparation import FacePreparation, prepare
 from expression_ros.recognition.network_classifier import NetworkClassifier
 from expression_ros.training.data.faces import DataError, FaceSet, class_numbers, report_progress
 from expression_ros.training.data.prepared_set import preparation_for
+from expression_ros.training.evaluation.measurement import share_right
 from expression_ros.training.networks.cnn_model import CnnSettings, write_cnn_of_embedding
 
 _TRAINING_SIDE = 48  # px: what the augmentation starts from
@@ -47,8 +48,16 @@ class CnnConfig:
         return FacePreparation(size, self.margin, self.light)
 
 
-def train(known: FaceSet, config: CnnConfig) -> NetworkClassifier:
-    """Train (or go on training) a network, or take one over, and write its model folder.
+def train(known: FaceSet, test: FaceSet, config: CnnConfig) -> tuple[NetworkClassifier, float]:
+    """Train (or go on training) a network, or take one over, write its model, and measure it.
+
+    Args:
+        known: faces to train on.
+        test: faces to measure on.
+        config: how, and into which folder.
+
+    Returns:
+        The network as it will be used, and the share of the test faces that it reads right.
 
     Raises:
         DataError: PyTorch or onnx is missing, or faces, weights or checkpoint do not fit.
@@ -61,8 +70,10 @@ def train(known: FaceSet, config: CnnConfig) -> NetworkClassifier:
         write_cnn_of_embedding(config.output, config.from_embedding, face, facts)
     else:
         known = known.at_most(config.limit, config.settings.seed) if config.limit else known
+        report_progress(f"{len(known):,} faces to train on, {len(test):,} to test on")
         _train(known, config)
-    return NetworkClassifier.load_cnn(config.output)
+    classifier = NetworkClassifier.load_cnn(config.output)
+    return classifier, share_right(classifier, test)
 
 
 def _train(known: FaceSet, config: CnnConfig) -> None:

@@ -34,6 +34,7 @@ class EmbeddingConfig:
         minutes: at most.
         teacher: folder of Fisherfaces whose answers are learnt beside the votes.
         teacher_share: of its answers where people voted, 0..1.
+        threads: of the CPU; PyTorch's own number when left out.
         export_only: export what the checkpoint has.
         note: remark for the model card on this very run.
         command: what trains this network again, for the card.
@@ -52,6 +53,7 @@ class EmbeddingConfig:
     minutes: float = 70
     teacher: Path | None = None
     teacher_share: float = 0.3
+    threads: int | None = None
     export_only: bool = False
     note: str = ""
     command: str = ""
@@ -95,6 +97,8 @@ def train(
         OSError: a file cannot be written.
     """
     known, validation, test, counts = faces
+    if config.threads:
+        torch.set_num_threads(config.threads)
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"{len(known)} faces to train on, {len(validation)} to validate on: {counts}")

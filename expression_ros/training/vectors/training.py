@@ -18,6 +18,7 @@ from expression_ros.recognition.model_manifest import (
     sha256_of,
     write_manifest,
 )
+from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.vector_classifier import checked_thresholds, write_vector_model
 from expression_ros.training.data.faces import (
     DataError,
@@ -28,6 +29,7 @@ from expression_ros.training.data.faces import (
     prepare_faces,
     report_progress,
 )
+from expression_ros.training.evaluation.measurement import share_right
 from expression_ros.training.vectors.fitting import (
     TrainedRule,
     VectorRuleSettings,
@@ -69,12 +71,16 @@ class VectorConfig:
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
-def train(known: FaceSet, config: VectorConfig) -> TrainedRule:
-    """Describe the faces, train a classifier on them, and write its model folder.
+def train(known: FaceSet, test: FaceSet, config: VectorConfig) -> tuple[TrainedRule, float]:
+    """Describe faces, train a classifier on them, write its model folder, and measure it.
 
     Args:
         known: faces to train on.
+        test: faces to measure on.
         config: how, and into which folder.
+
+    Returns:
+        The rule, and the share of the test faces that its model reads right as it will be used.
 
     Raises:
         DataError: scikit-learn is missing, or the faces are too few.
@@ -87,6 +93,7 @@ def train(known: FaceSet, config: VectorConfig) -> TrainedRule:
         known = known.at_most(config.limit, config.rule.seed)
     config.output.mkdir(parents=True, exist_ok=True)
     descriptor = _new_descriptor(config)
+    report_progress(f"{len(known):,} faces to train on, {len(test):,} to test on")
     vectors = _described(known, descriptor, config)
     labels, numbers = class_numbers(known.labels)
     thresholds = checked_thresholds(dict(config.thresholds), labels)
@@ -124,7 +131,7 @@ def train(known: FaceSet, config: VectorConfig) -> TrainedRule:
         settings={"thresholds": thresholds} if config.kind == LANDMARKS else {},
     )
     write_manifest(config.output, manifest)
-    return trained
+    return trained, share_right(load_classifier(config.kind, config.output), test)
 
 
 def _new_descriptor(config: VectorConfig) -> Descriptor:
