@@ -122,53 +122,6 @@ def test_only_who_may_knows_of(word, names):
     assert seen, f"nobody imports {word}: it is not recognized"
 
 
-TRAINING = {name: path for name, path in FILES.items() if name.startswith("training.")}
-TRAIN_COMMANDS = sorted(name for name in FILES if name.startswith("commands.train_"))
-
-
-def trained_by(command: str) -> tuple[str, ast.FunctionDef]:
-    """Return the one module of training whose ``train`` a command calls, and that function."""
-    (module,) = {
-        name.removeprefix("expression_ros.").removesuffix(".train")
-        for name in imports_of(FILES[command])
-        if re.fullmatch(r"expression_ros\.training\..*\.train", name)
-    }
-    tree = ast.parse(FILES[module].read_text(encoding="utf-8"))
-    (function,) = (
-        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "train"
-    )
-    return module, function
-
-
-@pytest.mark.parametrize("command", TRAIN_COMMANDS)
-def test_a_training_command_calls_a_function_of_faces_and_a_frozen_configuration(command):
-    module, function = trained_by(command)
-    arguments = {a.arg: ast.unparse(a.annotation) for a in function.args.args}
-    assert "Face" in arguments[function.args.args[0].arg], f"{module}.train takes no faces first"
-    classes = {
-        node.name: [ast.unparse(decorator) for decorator in node.decorator_list]
-        for path in TRAINING.values()
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef)
-    }
-    assert classes[arguments["config"]] == ["dataclass(frozen=True)"]
-
-
-@pytest.mark.parametrize("command", [*TRAIN_COMMANDS, "commands.evaluate", "commands.prepare"])
-def test_a_command_of_training_works_on_no_arrays_itself(command):
-    known = {name.split(".")[0] for name in imports_of(FILES[command])}
-    assert not known & {"numpy", "cv2", "scipy", "sklearn", "torch", "onnx", "tempfile"}
-
-
-@pytest.mark.parametrize("module", TRAINING)
-def test_training_takes_no_parsed_options(module):
-    tree = ast.parse(TRAINING[module].read_text(encoding="utf-8"))
-    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    named |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    named |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    assert not named & {"Namespace", "ArgumentParser", "add_argument", "arguments", "options"}
-
-
 def test_the_table_names_every_folder_and_no_other():
     assert set(LAYERS.row) == {folder_of(module) for module in PLAIN}
 

@@ -26,8 +26,9 @@ from expression_ros.training.data.people_votes import known_or_none
 from expression_ros.training.evaluation.metrics import THRESHOLDS, log_loss, people_figures
 from expression_ros.training.evaluation.model_card import RIGHT_ENOUGH
 from expression_ros.training.evaluation.report import people_lines
-from expression_ros.training.fisherfaces.lessons import SINGLE, judged_by
+from expression_ros.training.fisherfaces.lessons import judged_by
 from expression_ros.training.fisherfaces.scores import predict_both_ways
+from expression_ros.training.fisherfaces.settings import SINGLE
 
 FEWEST_TO_CALIBRATE = 30  # faces
 
@@ -43,7 +44,6 @@ def calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path, learn: str
             also get an expectation of posed expressions: the priors with the least log
             loss of the data's own labels, which say what was searched for or acted.
     """
-
     judged, truth = judged_by(faces, learn, manifest.labels.values())
     if len(judged) < FEWEST_TO_CALIBRATE:
         report_progress(f"{len(judged)} faces are too few to calibrate on; scores are vote shares")
