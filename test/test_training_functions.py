@@ -1,4 +1,4 @@
-"""Each kind of training is a function of faces and a configuration; commands only parse and call."""
+"""Each kind of training is a function of faces and a configuration; commands parse and call."""
 
 from __future__ import annotations
 
