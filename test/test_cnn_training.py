@@ -18,7 +18,8 @@ from expression_ros.training.data.faces import DataError
 torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch onnx")
 pytest.importorskip("onnx", reason="needs onnx: pip install onnx")
 
-from expression_ros.training.networks.cnn import CnnSettings, CnnTraining  # noqa: E402
+from expression_ros.training.networks.cnn import CnnTraining  # noqa: E402
+from expression_ros.training.networks.cnn_model import CnnSettings  # noqa: E402
 from expression_ros.training.networks.expression_networks import (  # noqa: E402
     DESIGNS,
     load_imagenet_weights,

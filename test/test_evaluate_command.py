@@ -15,14 +15,16 @@ from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.resources import models_path
 from expression_ros.training.data.labelled_pictures import CROPPED, DETECT, DataSet, LabelledPicture
-from expression_ros.training.data.people_groups import (
+from expression_ros.training.evaluation.measurement import measure
+from expression_ros.training.evaluation.people_groups import (
     GroupTable,
     group_figures,
     group_rows,
     read_groups,
 )
-from expression_ros.training.evaluation.measurement import measure
 from expression_ros.training.evaluation.report import comparison, figures_of, table
+
+pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
 
 
 def run(*words: object) -> int:
@@ -170,7 +172,6 @@ def test_all_keys_and_the_report(tmp_path, capsys):
 
 
 def test_classifiers_side_by_side(tmp_path, capsys):
-    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
     data, model = write_drawn_fer2013(tmp_path / "fer2013.npz", 60, 20), tmp_path / "mine"
     assert main(["train", "knn", "--data", str(data), "--output", str(model),
                  "--components", "20"]) == 0  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from expression_ros.training.evaluation.metrics import evaluate
-from expression_ros.training.reliability import (
+from expression_ros.training.evaluation.metrics import (
     calibration_bins,
     coverage_curve,
+    evaluate,
     expected_calibration_error,
 )
+
+pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
 
 # Three answers in the bin 0.8 to 0.867, one in 0.6 to 0.667, two in the last.
 SCORES = np.array([0.82, 0.84, 0.86, 0.65, 1.0, 0.98])

@@ -11,10 +11,10 @@ from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.training.data.faces import DataError, FaceSet
 from expression_ros.training.data.held_out import held_out_mask, write_held_out
+from expression_ros.training.evaluation.metrics import coverage_curve, expected_calibration_error
+from expression_ros.training.fisherfaces.members import write_opencv_trained
 from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
-from expression_ros.training.fisherfaces.opencv_trainer import write_opencv_trained
 from expression_ros.training.fisherfaces.settings import FisherfaceSettings
-from expression_ros.training.reliability import coverage_curve, expected_calibration_error
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
 
@@ -49,7 +49,7 @@ def test_boosting_parts_what_a_single_discriminant_cannot():
     from expression_ros.training.fisherfaces.boosting import train_boosted_fisherfaces
 
     vectors, numbers = ring()
-    settings = FisherfaceSettings(members=30, ensemble="boosted", feature_share=1.0, clusters=1)
+    settings = FisherfaceSettings(members=30, ensemble="boosted", feature_share=1.0)
     models, weights = train_boosted_fisherfaces(vectors, numbers, settings)
     test, truth = ring(400, seed=8)
     alone = np.mean(models[0].predict(test)[0] == truth)

@@ -35,7 +35,7 @@ from expression_ros.training.fisherfaces.lessons import (
     without_copies,
 )
 from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
-from expression_ros.training.fisherfaces.refining import _Surprise, refined
+from expression_ros.training.fisherfaces.refining import _LogLoss, refined
 
 CLASSES = {0: "anger", 1: "happiness", 2: "neutral"}
 ALONE = FisherfaceSettings(members=1, feature_share=1.0, left_out=0)
@@ -57,7 +57,7 @@ def test_gradient_is_that_of_the_surprise():
     rng = np.random.default_rng(0)
     onehot = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 50)]
     start = rng.normal(0, 1, (5, 2))
-    surprise = _Surprise(
+    surprise = _LogLoss(
         rng.normal(0, 1, (50, 5)).astype(np.float32), rng.normal(0, 1, (3, 5)), onehot, start, 0.3
     )
     at = np.append(start.ravel() + rng.normal(0, 0.3, 10), rng.normal(0, 1, 3))

@@ -18,10 +18,9 @@ from expression_ros.training.data.labelled_pictures import TEST
 from expression_ros.training.data.people_votes import (
     VOTE_NAMES,
     majority_of,
-    people_figures,
     read_votes,
 )
-from expression_ros.training.reliability import coverage_at
+from expression_ros.training.evaluation.metrics import coverage_at, people_figures
 from expression_ros.vocabulary import EMOTIONS, FER2013_ORDER
 
 # Microsoft's order and names, which differ from the vocabulary's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections import Counter
 
@@ -42,8 +43,9 @@ def portrait(astronaut):
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(tmp_path, capsys, monkeypatch):
     """Return a function that prepares data into out.npz: exit code, set, stdout, stderr."""
+    monkeypatch.setattr(progress, "_PATIENCE_S", math.inf)  # also where the machine is busy
 
     def prepare_it(data, *options):
         output = tmp_path / "out.npz"

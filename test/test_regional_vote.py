@@ -18,7 +18,7 @@ from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.recognition.settings import RecognitionSettings
 from expression_ros.resources import models_path
-from expression_ros.training.mouth_cover import COVERS, covered
+from expression_ros.training.fisherfaces.mouth_cover import COVERS, covered
 
 RATE = 20.0
 

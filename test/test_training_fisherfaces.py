@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import zipfile
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,16 +16,20 @@ from expression_ros.commands.evaluate import add_evaluate_parser
 from expression_ros.commands.train import add_train_parser
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.resources import models_path
-from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.faces import DataError, FaceSet
 from expression_ros.training.data.fer2013 import load_fer2013
 from expression_ros.training.data.image_archives import load_cropped_archive
 from expression_ros.training.evaluation.metrics import evaluate
-from expression_ros.training.fisherfaces.ensemble import FisherfaceSettings, train_fisherfaces
+from expression_ros.training.fisherfaces.ensemble import train_fisherfaces
+from expression_ros.training.fisherfaces.lessons import lesson_of
+from expression_ros.training.fisherfaces.members import train_members
 from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
+from expression_ros.training.fisherfaces.settings import FisherfaceConfig, FisherfaceSettings
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
 
 CLASSES = {0: "anger", 1: "happiness", 2: "neutral"}
+LABELS = tuple(CLASSES.values())
 
 
 def clouds(count: int = 240, size: int = 20, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -74,14 +80,12 @@ def test_opencv_predicts_what_our_own_arithmetic_predicts(tmp_path, suffix):
         assert opencv.getLabelInfo(1) == "happiness"
 
 
-def test_one_cluster_and_full_priors_are_linear_discriminant_analysis():
+def test_without_shrinkage_it_is_linear_discriminant_analysis():
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     vectors, numbers = clouds()
     test, _ = clouds(400, seed=6)
-    settings = FisherfaceSettings(
-        members=1, feature_share=1.0, left_out=0, clusters=1, shrinkage=0.0
-    )
+    settings = FisherfaceSettings(members=1, feature_share=1.0, left_out=0, shrinkage=0.0)
     ours = train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0]
     theirs = LinearDiscriminantAnalysis().fit(vectors, numbers).predict(test)
     assert np.mean(ours == theirs) > 0.99
@@ -92,10 +96,49 @@ def test_prior_weight_lets_the_frequent_class_win_more_often():
     test, _ = clouds(400, seed=6)
 
     def said_neutral(weight: float) -> int:
-        settings = FisherfaceSettings(members=1, feature_share=1.0, clusters=1, prior_weight=weight)
+        settings = FisherfaceSettings(members=1, feature_share=1.0, prior_weight=weight)
         return int(np.sum(train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0] == 2))
 
     assert said_neutral(1.0) > said_neutral(0.0)
+
+
+OTHER_SETTINGS = {
+    "members": 3, "seed": 2, "folds": 8, "left_out": 1, "feature_share": 0.5, "components": 9,
+    "shrinkage": 0.5, "images": 100, "prior_weight": 0.0, "refine": 3, "pull": 3.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        FisherfaceSettings(members=2, images=150, ensemble="bagged"),
+        FisherfaceSettings(members=2, images=150, ensemble="bagged", refine=2),
+        FisherfaceSettings(members=2, images=150, ensemble="boosted"),
+        FisherfaceSettings(members=2, images=150, ensemble="opencv"),
+    ],
+    ids=lambda settings: f"{settings.ensemble}, refine {settings.refine}",
+)
+def test_the_manifest_records_the_settings_that_the_models_depend_on_and_no_other(
+    tmp_path, settings
+):
+    vectors, numbers = clouds()
+    faces = FaceSet(np.zeros((len(numbers), 48, 48), np.uint8), np.array(LABELS)[numbers])
+    lesson = lesson_of(faces, "single")
+    both = np.concatenate([vectors, vectors + 0.01]).astype(np.float32)
+
+    def trained(settings: FisherfaceSettings) -> tuple[list[bytes], dict[str, object]]:
+        config = FisherfaceConfig(Path("data"), tmp_path, settings, descriptor="pixels")
+        record = train_members(lesson, both, config).training
+        return [path.read_bytes() for path in sorted(tmp_path.glob("*.gz"))], record
+
+    models, record = trained(settings)
+    told = {name: record[name] for name in OTHER_SETTINGS if name in record}
+    assert told == {name: getattr(settings, name) for name in told}
+    for name, value in OTHER_SETTINGS.items():
+        if name == "refine" and settings.ensemble != "bagged":
+            continue  # refused
+        changed, _ = trained(replace(settings, **{name: value}))
+        assert (changed != models) == (name in told), name
 
 
 def test_favoured_class_wins_more_often_and_opencv_agrees(tmp_path):
@@ -113,21 +156,6 @@ def test_favoured_class_wins_more_often_and_opencv_agrees(tmp_path):
         return int(np.sum(said == 1))
 
     assert said_happiness(-2.0) < said_happiness(0.0) < said_happiness(2.0)
-
-
-def test_clusters_find_a_class_that_lies_on_both_sides_of_another():
-    rng = np.random.default_rng(2)
-    numbers = np.repeat([0, 1], 200)
-    vectors = rng.normal(0, 0.3, (400, 5))
-    vectors[numbers == 1, 0] += rng.choice([-3, 3], 200)
-    vectors = vectors.astype(np.float32)
-
-    def accuracy(clusters: int) -> float:
-        settings = FisherfaceSettings(members=1, feature_share=1.0, clusters=clusters)
-        return float(np.mean(train_fisherfaces(vectors, numbers, settings)[0].predict(vectors)[0]
-                             == numbers))  # fmt: skip
-
-    assert accuracy(2) > 0.95 > accuracy(1)
 
 
 def test_same_seed_same_models_and_no_two_members_alike():

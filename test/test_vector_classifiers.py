@@ -207,6 +207,15 @@ def test_missing_scikit_learn_is_said_in_one_line(data, monkeypatch, capsys):
     assert error.count("\n") == 1 and "pip install scikit-learn" in error
 
 
+def test_evaluation_without_scikit_learn_is_said_before_any_work(monkeypatch, capsys):
+    from expression_ros.cli import main
+
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert main(["evaluate", "--data", "not_looked_at.npz"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "evaluation needs scikit-learn: pip install" in error
+
+
 @pytest.mark.parametrize("words", [("--limit", "0"), ("--neighbours", "0"), ("--components", "-1")])
 def test_options_out_of_range_are_refused(data, words, capsys):
     with pytest.raises(SystemExit):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from expression_ros.recognition.scores import above_thresholds, softmax
+from expression_ros.recognition.vector_classifier import write_vector_model
 from expression_ros.recognition.vector_rules import (
     LinearRule,
     NeighbourRule,
@@ -18,7 +21,7 @@ from expression_ros.recognition.vector_rules import (
 
 pytest.importorskip("sklearn", reason="needs scikit-learn: pip install scikit-learn")
 
-from expression_ros.training.vector_rules import (
+from expression_ros.training.vectors.fitting import (
     VectorRuleSettings,
     best_temperature,
     fit_linear_svm,
@@ -205,3 +208,24 @@ def test_thresholds_withhold_labels_and_scores_agree_with_the_label():
     without_neutral = above_thresholds(labels[:2], np.array([0.45, 0.55]), {"happiness": 0.9,
                                        "anger": 0.9})  # fmt: skip
     np.testing.assert_allclose(without_neutral, [0.45, 0.55])
+
+
+OTHER_SETTINGS = {
+    "components": 3, "cost": 0.01, "gamma": 0.5, "neighbours": 3, "hidden": (5, 4), "epochs": 2,
+    "weight_decay": 9.0, "seed": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", ["linear", "rbf", "neighbours", "perceptron"])
+def test_the_recorded_settings_are_those_that_the_rule_depends_on(tmp_path, clouds, rule):
+    known, numbers, _, _ = clouds
+    chosen = settings(rule=rule, components=4, hidden=(6,), epochs=3)
+
+    def trained(chosen: VectorRuleSettings) -> bytes:
+        write_vector_model(tmp_path / "a.npz", train_vector_rule(known, numbers, chosen).model)
+        return (tmp_path / "a.npz").read_bytes()
+
+    model = trained(chosen)
+    for name, value in OTHER_SETTINGS.items():
+        changed = trained(replace(chosen, **{name: value}))
+        assert (changed != model) == (name in chosen.used()), name

@@ -29,7 +29,8 @@ from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.overlay import COLOURS, vote_cells
 from expression_ros.recognition.settling import LabelSettler
 from expression_ros.resources import models_path
-from expression_ros.training.fisherfaces.ensemble import FisherfaceSettings, train_fisherfaces
+from expression_ros.training.fisherfaces.ensemble import train_fisherfaces
+from expression_ros.training.fisherfaces.settings import FisherfaceSettings
 from expression_ros.vocabulary import UNKNOWN
 
 matplotlib.use("Agg")

@@ -29,7 +29,8 @@ from expression_ros.training.data.faces import FaceSet, describe_faces, prepare_
 from expression_ros.training.data.held_out import LIST_NAME, held_out_mask
 from expression_ros.training.evaluation.model_card import RIGHT_ENOUGH
 from expression_ros.training.fisherfaces.calibration import trustworthy_score
-from expression_ros.training.fisherfaces.lessons import VOTES, judged_by
+from expression_ros.training.fisherfaces.lessons import judged_by
+from expression_ros.training.fisherfaces.settings import VOTES
 
 NEVER = 1.01
 

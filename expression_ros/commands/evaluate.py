@@ -7,54 +7,31 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from expression_ros import load_classifier
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
 from expression_ros.parameters.choices import CLASSIFIERS
 from expression_ros.recognition.fisherfaces import KIND
-from expression_ros.recognition.model_manifest import MANIFEST_NAME, ModelError, kind_of
-from expression_ros.recognition.models import ONNX
-from expression_ros.recognition.network_description import DESCRIPTION_NAME
-from expression_ros.training.data.data_sets import AUTO, FORMATS, open_data_set
-from expression_ros.training.data.faces import DataError, report_progress
-from expression_ros.training.data.labelled_pictures import (
-    FACES_CHOICES,
-    SPLITS,
-    TEST,
-    DataSet,
-    Dropped,
-    fault_lines,
+from expression_ros.training.data.data_sets import AUTO, FORMATS
+from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.labelled_pictures import FACES_CHOICES, SPLITS
+from expression_ros.training.evaluation.evaluation import (
+    ALL,
+    Entry,
+    EvaluationConfig,
+    evaluate_classifiers,
+    kind_in,
 )
-from expression_ros.training.data.people_groups import read_groups
-from expression_ros.training.evaluation.measurement import (
-    MIN_FACE,
-    MeasuredClassifier,
-    Measurement,
-    measure,
-)
+from expression_ros.training.evaluation.measurement import MIN_FACE
 from expression_ros.training.evaluation.plots import check_drawing
 from expression_ros.training.evaluation.report import (
     comparison,
-    figures_of,
     summary,
+    write_comparison,
     write_json,
     write_report,
 )
-
-_ALL = "all"
-_COMPARISON_NAME = "comparison.md"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A classifier to be measured: what it is called in tables, its kind, its folder or None."""
-
-    name: str
-    kind: str
-    folder: Path | None
 
 
 def add_evaluate_parser(subparsers: Any) -> None:
@@ -80,7 +57,7 @@ def add_evaluate_parser(subparsers: Any) -> None:
     parser.add_argument("--min-face", type=float, default=MIN_FACE, metavar="SHARE",
                         help="width of the smallest face that is searched, as a share of the "
                         "picture's height (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--split", choices=(AUTO, *SPLITS, _ALL), default=AUTO,
+    parser.add_argument("--split", choices=(AUTO, *SPLITS, ALL), default=AUTO,
                         help="which part of the data (default: %(default)s: its test, or all if "
                         "it has no splits)")  # fmt: skip
     parser.add_argument("--classifier", choices=CLASSIFIERS, metavar="NAME",
@@ -110,50 +87,38 @@ def _guarded(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     entries = _entries(arguments)
-    # What can be wrong is told at once, not after minutes of work.
-    _check_outputs(arguments)
-    loaded = [load_classifier(entry.kind, entry.folder or "") for entry in entries]
-    groups = read_groups(arguments.groups) if arguments.groups else None
-    whole = open_data_set(arguments.data, arguments.format, votes=arguments.votes)
-    data = _part(whole, arguments.split)
-    faces = data.faces if arguments.faces == AUTO else arguments.faces
-    _name_faults(data.dropped)
+    _check_outputs(arguments)  # before minutes of work, not after them
+    config = EvaluationConfig(
+        entries=tuple(entries),
+        data=arguments.data,
+        form=arguments.format,
+        votes=arguments.votes,
+        groups=arguments.groups,
+        faces=arguments.faces,
+        split=arguments.split,
+        min_face=arguments.min_face,
+        detector=chosen_detector(arguments),
+    )
     rows: dict[str, dict[str, Any]] = {}
-    named: set[str] = set()
-    for entry, classifier in zip(entries, loaded, strict=True):
-        result = measure(
-            cast(MeasuredClassifier, classifier), data, faces, arguments.min_face,
-            chosen_detector(arguments),
-        )  # fmt: skip
-        _name_faults([drop for drop in result.unreadable if drop.source not in named])
-        named |= {drop.source for drop in result.unreadable}
-        if not result.truth:
-            raise DataError(_nothing_to_judge(result, data, entry))
-        figures = {
-            "classifier": entry.kind,
-            "model": entry.folder.resolve().name if entry.folder else "shipped",
-            "faces": faces,
-            "split": _name_of_split(data),
-            **figures_of(result, data, groups),
-        }
-        rows[entry.name] = figures
+    for one in evaluate_classifiers(config):
+        name, figures = one.entry.name, one.figures
+        rows[name] = figures
         if not arguments.compare:
             print(summary(figures))
         if arguments.report:
-            folder = arguments.report / entry.name if arguments.compare else arguments.report
-            title = f"{entry.name} on {data.name}, {figures['split']}"
-            write_report(folder, figures, result, title, _command(arguments, [entry]))
+            folder = arguments.report / name if arguments.compare else arguments.report
+            title = f"{name} on {one.data.name}, {figures['split']}"
+            write_report(folder, figures, one.result, title, _command(arguments, [one.entry]))
     if arguments.compare:
         print(comparison(rows))
         if arguments.report:
-            page = _comparison_page(data, rows, _command(arguments, entries))
-            (arguments.report / _COMPARISON_NAME).write_text(page, encoding="utf-8")
+            write_comparison(arguments.report, rows, _command(arguments, entries))
     if arguments.json:
         write_json(arguments.json, rows if arguments.compare else next(iter(rows.values())))
     return 0
 
 
-def _entries(arguments: argparse.Namespace) -> list[_Entry]:
+def _entries(arguments: argparse.Namespace) -> list[Entry]:
     if not arguments.compare:
         return [_chosen(arguments.classifier, arguments.model)]
     if arguments.model or arguments.classifier:
@@ -167,44 +132,25 @@ def _entries(arguments: argparse.Namespace) -> list[_Entry]:
     return entries
 
 
-def _named(word: str) -> _Entry:
+def _named(word: str) -> Entry:
     """Return the entry of a part of --compare."""
     name, equals, folder = (part.strip() for part in word.partition("="))
     if not equals:
         if name in CLASSIFIERS:
-            return _Entry(name, name, None)
+            return Entry(name, name, None)
         # resolved, for the name of "." and of "svm/.."
-        return _Entry(Path(name).resolve().name, _kind_in(Path(name)), Path(name))
+        return Entry(Path(name).resolve().name, kind_in(Path(name)), Path(name))
     if not re.fullmatch(r"\w[\w .+-]*", name):  # it will name a folder of the report
         raise DataError(f"--compare: {name!r} is no name of letters, digits and . _ - +")
-    kind = name if name in CLASSIFIERS else _kind_in(Path(folder))
-    return _Entry(name, kind, Path(folder))
+    kind = name if name in CLASSIFIERS else kind_in(Path(folder))
+    return Entry(name, kind, Path(folder))
 
 
-def _chosen(classifier: str | None, model: Path | None) -> _Entry:
+def _chosen(classifier: str | None, model: Path | None) -> Entry:
     if model is None:
-        return _Entry(classifier or KIND, classifier or KIND, None)
-    kind = classifier or _kind_in(model)
-    return _Entry(kind, kind, model)
-
-
-def _kind_in(folder: Path) -> str:
-    """Return which classifier a model folder is of; ModelError if it is none."""
-    if (folder / MANIFEST_NAME).is_file():
-        kind = kind_of(folder)
-        if kind not in CLASSIFIERS:
-            raise ModelError(
-                f"{folder / MANIFEST_NAME}: its kind {kind!r} is no classifier; there are: "
-                f"{', '.join(CLASSIFIERS)}"
-            )
-        return kind
-    if (folder / DESCRIPTION_NAME).is_file() or folder.name == DESCRIPTION_NAME:
-        return ONNX
-    raise ModelError(
-        f"{folder} is neither a classifier ({', '.join(CLASSIFIERS)}) nor a model folder with a "
-        f"{MANIFEST_NAME} or {DESCRIPTION_NAME}; train one: expression-ros train CLASSIFIER "
-        f"--output {folder}"
-    )
+        return Entry(classifier or KIND, classifier or KIND, None)
+    kind = classifier or kind_in(model)
+    return Entry(kind, kind, model)
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
@@ -217,39 +163,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         arguments.report.mkdir(parents=True, exist_ok=True)
 
 
-def _part(data: DataSet, split: str) -> DataSet:
-    """Return one split of a data set; of one without splits, all of it."""
-    has = data.splits()
-    if split == _ALL or (split == AUTO and set(has) <= {""}):
-        return data
-    wanted = TEST if split == AUTO else split
-    if wanted not in has:
-        there = ", ".join(name or "pictures without a split" for name in has) or "nothing"
-        raise DataError(f"{data.name} has no split {wanted}, but {there}; see --split")
-    return data.of_split(wanted)
-
-
-def _name_of_split(data: DataSet) -> str:
-    has = data.splits()
-    return next(iter(has)) or _ALL if len(has) == 1 else _ALL
-
-
-def _name_faults(dropped: Sequence[Dropped]) -> None:
-    for line in fault_lines(dropped):
-        report_progress(f"left out: {line}")
-
-
-def _nothing_to_judge(result: Measurement, data: DataSet, entry: _Entry) -> str:
-    reasons = {
-        "without exactly one face (--faces cropped, if they are crops)": len(result.no_face),
-        "unreadable": len(result.unreadable),
-        "with a label that the model cannot say": sum(result.cannot_say.values()),
-    }
-    counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-    return f"{data.name}: {entry.name} has no face to judge; {counted or 'there are no pictures'}"
-
-
-def _command(arguments: argparse.Namespace, entries: Sequence[_Entry]) -> str:
+def _command(arguments: argparse.Namespace, entries: Sequence[Entry]) -> str:
     """Return the command that measures these, without the paths of this machine."""
     words = ["expression-ros", "evaluate", "--data", arguments.data.resolve().name]
     if arguments.votes:
@@ -274,12 +188,3 @@ def _command(arguments: argparse.Namespace, entries: Sequence[_Entry]) -> str:
             ),
         ]
     return shlex.join(words)
-
-
-def _comparison_page(data: DataSet, rows: dict[str, dict[str, Any]], command: str) -> str:
-    links = "\n".join(f"* [{name}](<{name}/report.md>)" for name in rows)
-    return (
-        f"# Classifiers on {data.name}, {_name_of_split(data)}\n\n    {command}\n\n"
-        f"{comparison(rows)}\n\nNot counted are faces whose label the model cannot say.\n\n"
-        f"{links}\n"
-    )

@@ -39,3 +39,10 @@ def add_folder_option(parser: argparse.ArgumentParser) -> None:
                         help="what the images of a folder are: the frames of one film, or photos, "
                         "each read by itself (default: frames if they have one size and are "
                         "numbered in equal steps, else photos)")  # fmt: skip
+
+
+def at_least_one(text: str) -> int:
+    """Return a whole number of 1 or more; the ``type`` of an option."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

@@ -5,30 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-
-from expression_ros import load_classifier
-from expression_ros.commands.train_options import face_preparation, naming_files
-from expression_ros.recognition.face_preparation import (
-    LIGHT_CHOICES,
-    FacePreparation,
-    prepare_crop,
-)
+from expression_ros.recognition.face_preparation import LIGHT_CHOICES, FacePreparation
 from expression_ros.recognition.network_classifier import CNN
-from expression_ros.training.data.classifier_data import (
-    CropClassifier,
-    at_most,
-    class_numbers,
-    load_labelled_faces,
-    share_right,
-)
-from expression_ros.training.data.faces import DataError, FaceSet, report_progress
-
-NETWORKS = ("compact", "blocks", "mobilenetv2", "vgg16")
-_TRAINING_SIDE = 48  # px: what the augmentation starts from
-_HELD_OUT = 0.05  # share of the faces to watch the training with; they are never trained on
+from expression_ros.training.data.data_sets import load_split_faces
+from expression_ros.training.networks.cnn_model import NETWORKS, CnnSettings
+from expression_ros.training.networks.cnn_training import CnnConfig, train
 
 
 def add_cnn_parser(kinds: Any) -> None:
@@ -63,71 +46,25 @@ def add_cnn_parser(kinds: Any) -> None:
     parser.add_argument("--margin", type=float, default=FacePreparation.margin,
                         help="margin around a detected face, as a share of its width "
                         "(default: %(default)s)")  # fmt: skip
-    parser.set_defaults(func=naming_files(train_cnn), model_kind=CNN)
+    parser.set_defaults(func=_train, model_kind=CNN)
 
 
-def train_cnn(arguments: argparse.Namespace) -> int:
-    """Train (or go on training), write the model folder, and measure it as it will be used."""
+def _train(arguments: argparse.Namespace) -> int:
     begin = time.monotonic()
-    train, test = load_labelled_faces(arguments.data)
-    if arguments.from_embedding:
-        _take_over(arguments)
-    else:
-        if arguments.limit:
-            train = at_most(train, arguments.limit, arguments.seed)
-        report_progress(f"{len(train):,} faces to train on, {len(test):,} to test on")
-        _train(train, arguments)
-    classifier = cast(CropClassifier, load_classifier(CNN, arguments.output))
-    print(f"accuracy {share_right(classifier, test):.4f} on {len(test):,} test faces, "
-          f"{time.monotonic() - begin:.0f} s: {arguments.output}")  # fmt: skip
+    config = CnnConfig(
+        data=arguments.data,
+        output=arguments.output,
+        settings=CnnSettings(
+            arguments.network, arguments.epochs, arguments.batch, arguments.seed, arguments.weights
+        ),
+        from_embedding=arguments.from_embedding,
+        checkpoint=arguments.checkpoint,
+        limit=arguments.limit,
+        light=arguments.light,
+        margin=arguments.margin,
+    )
+    known, test = load_split_faces(config.data)
+    _, right = train(known, test, config)
+    print(f"accuracy {right:.4f} on {len(test):,} test faces, "
+          f"{time.monotonic() - begin:.0f} s: {config.output}")  # fmt: skip
     return 0
-
-
-def _take_over(arguments: argparse.Namespace) -> None:
-    from expression_ros.training.networks.cnn_model import write_cnn_of_embedding
-
-    face = FacePreparation(_TRAINING_SIDE, arguments.margin, arguments.light)
-    facts = {"network": f"label head of {arguments.from_embedding.name}"}
-    write_cnn_of_embedding(arguments.output, arguments.from_embedding, face, facts)
-
-
-def _train(train: FaceSet, arguments: argparse.Namespace) -> None:
-    try:
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise DataError(
-            f"training a cnn needs PyTorch and onnx: pip install torch onnx ({error})"
-        ) from None
-    from expression_ros.training.networks.cnn import CnnSettings, CnnTraining
-
-    labels, numbers = class_numbers(train.labels)
-    seen = FacePreparation(_TRAINING_SIDE, arguments.margin, arguments.light)
-    images = np.stack([prepare_crop(image, seen) for image in train.images])
-    held_out = np.random.default_rng(0).random(len(images)) < _HELD_OUT
-    settings = CnnSettings(
-        network=arguments.network, epochs=arguments.epochs, batch=arguments.batch,
-        seed=arguments.seed, weights=arguments.weights,
-    )  # fmt: skip
-    training = CnnTraining(settings, tuple(labels))
-    checkpoint = arguments.checkpoint or arguments.output / "checkpoint.pt"
-    if checkpoint.is_file():
-        training.resume(checkpoint)
-        report_progress(f"going on from {checkpoint}, epoch {training.epoch}")
-    watched = (images[held_out], numbers[held_out]) if held_out.any() else None
-    training.run(images[~held_out], numbers[~held_out], checkpoint, report_progress, watched)
-    facts = {
-        "data": arguments.data.name,
-        "faces": int((~held_out).sum()),
-        "network": arguments.network,
-        "parameters": sum(p.numel() for p in training.network.parameters()),
-        "epochs": training.epoch,
-        "minutes": round(training.seconds / 60, 1),
-        "held_out": int(held_out.sum()),
-    }
-    if watched:
-        facts["held_out_accuracy"] = round(training.accuracy(*watched), 4)
-    face = face_preparation(arguments, training.size)
-    training.export(arguments.output, face, facts)
-    if not arguments.checkpoint:
-        checkpoint.unlink()

@@ -3,189 +3,185 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from statistics import fmean
 from typing import Any
 
-import numpy as np
-
-from expression_ros import Prediction
-from expression_ros.commands.train_fisherfaces_members import (
-    described,
-    new_descriptor,
-    train_members,
-    what_is_learnt,
-)
-from expression_ros.commands.train_fisherfaces_options import NETWORK, add_fisherface_options
-from expression_ros.commands.train_options import face_preparation
-from expression_ros.recognition.boxes import Box
+from expression_ros.commands.options import at_least_one
+from expression_ros.recognition.descriptors import DESCRIPTOR_NAMES
 from expression_ros.recognition.face_preparation import (
     FULL,
+    LIGHT_CHOICES,
+    REGION_CHOICES,
     FacePreparation,
 )
-from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
-from expression_ros.recognition.mirrored_views import read_both_ways
-from expression_ros.recognition.model_manifest import (
-    ModelManifest,
-    write_manifest,
+from expression_ros.recognition.fisherfaces import KIND
+from expression_ros.training.data.data_sets import load_split_faces
+from expression_ros.training.data.prepared_set import preparation_for
+from expression_ros.training.fisherfaces.settings import (
+    ENSEMBLES,
+    LEARN_CHOICES,
+    SINGLE,
+    VOTES,
+    FisherfaceConfig,
+    FisherfaceSettings,
 )
-from expression_ros.training.data.classifier_data import load_labelled_faces
-from expression_ros.training.data.faces import DataError, FaceSet, report_progress
-from expression_ros.training.data.held_out import LIST_NAME, held_out_mask
-from expression_ros.training.data.image_archives import load_cropped_archive
-from expression_ros.training.data.people_groups import read_groups
-from expression_ros.training.evaluation.model_card import Measurements, write_model_card
-from expression_ros.training.fisherfaces.calibration import FEWEST_TO_CALIBRATE, calibrated
-from expression_ros.training.fisherfaces.lessons import Lesson, lesson_of, without_copies
-from expression_ros.training.fisherfaces.portrait_lessons import (
-    learnt_portraits,
-    read_by_strangers,
-    take_rows,
-    with_portraits,
-)
-from expression_ros.training.fisherfaces.scores import (
-    portrait_score,
-    posed_scores,
-    scores_on_faces,
-    scores_on_portraits,
-)
-from expression_ros.training.fisherfaces.settings import FisherfaceSettings
+from expression_ros.training.fisherfaces.training import train
+from expression_ros.vocabulary import UnknownLabelError, canonical_label
 
-_CALIBRATION_SHARE = 0.05  # of the training faces, where no list says which to hold out
+_MOST_FAVOUR = 10  # of a label; more would leave no other
 
 
 def add_fisherfaces_parser(kinds: Any) -> None:
     """Add ``fisherfaces`` to the subparsers of ``train``; ``func`` returns an exit code."""
     parser = kinds.add_parser(KIND, help="ten Fisherfaces that vote")
-    add_fisherface_options(parser)
+    _add_options(parser)
     parser.set_defaults(func=_train)
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    try:
-        import scipy  # noqa: F401
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise DataError(
-            f"training needs scikit-learn: pip install scikit-learn ({error})"
-        ) from None
-    learn = what_is_learnt(arguments)
-    known, test = load_labelled_faces(arguments.data, arguments.votes)
-    train, calibration = _split_for_calibration(known, arguments)
-    if arguments.without_copies:
-        calibration = without_copies(calibration, test)
-        train = without_copies(train, calibration.plus(test))
-    if arguments.more:
-        train = _with_more(train, arguments)
-    groups = read_groups(arguments.portrait_groups) if arguments.portrait_groups else None
-    lesson = lesson_of(train, learn, arguments.leave_out)
-    face = face_preparation(arguments, FacePreparation.size)
-    portraits = None
-    if arguments.learn_portraits:
-        portraits = learnt_portraits(
-            arguments.portraits, train.images.shape[1], arguments.margin,
-            arguments.portrait_copies, arguments.seed,
-        )  # fmt: skip
-        lesson = with_portraits(lesson, portraits)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    descriptor = new_descriptor(arguments, face)
-    counts = (len(lesson.faces), len(calibration), len(test))
-    report_progress("{:,} faces to train on, {:,} to calibrate on, {:,} to test on".format(*counts))
-    vectors = described(lesson.faces, face, descriptor)
-    manifest, ensemble = _learnt(lesson, vectors, face, calibration, arguments)
-    report_progress("measuring")
-    score = None
-    if portraits is not None:
-        said = read_by_strangers(
-            portraits,
-            arguments.seed,
-            lambda crops: _reader(lesson, vectors, crops, face, calibration, arguments),
-        )
-        score = replace(
-            portrait_score(ensemble, arguments.portraits.name, portraits.portraits,
-                           portraits.count, said, groups),
-            copies=portraits.copies,
-        )  # fmt: skip
-    elif arguments.portraits:
-        score = scores_on_portraits(ensemble, arguments.portraits, groups)
-    measured = Measurements(
-        test=scores_on_faces(ensemble, test),
-        posed=posed_scores(ensemble, test),
-        train_faces=len(lesson.faces),
-        calibration_faces=len(calibration),
-        portraits=score,
-        command=_command(arguments),
-    )
-    write_model_card(arguments.output, manifest, measured)
+    config = _config(arguments)
+    _, measured = train(*load_split_faces(arguments.data, votes=arguments.votes), config)
     vote, people = measured.test.vote, measured.test.people
     if people is not None:
         print(f"what most people see {people['majority']:.4f} of {people['n']:,}, one person "
               f"{people['one_person']:.4f}")  # fmt: skip
     print(f"accuracy {vote.accuracy:.4f}, macro F1 {vote.macro_f1:.4f}, single model "
-          f"{np.mean(measured.test.member_accuracies):.4f}: {arguments.output}")  # fmt: skip
+          f"{fmean(measured.test.member_accuracies):.4f}: {arguments.output}")  # fmt: skip
     return 0
 
 
-def _learnt(
-    lesson: Lesson,
-    vectors: np.ndarray,
-    face: FacePreparation,
-    calibration: FaceSet,
-    arguments: argparse.Namespace,
-) -> tuple[ModelManifest, FisherfaceEnsemble]:
-    """Train, calibrate and write an ensemble; return its manifest, and it as it will be used."""
-    descriptor = new_descriptor(arguments, face)
-    manifest = train_members(lesson, vectors, face, descriptor, arguments)
-    write_manifest(arguments.output, manifest)
-    manifest = calibrated(manifest, calibration, arguments.output, what_is_learnt(arguments))
-    write_manifest(arguments.output, manifest)
-    return manifest, FisherfaceEnsemble.load(arguments.output)
+def _config(arguments: argparse.Namespace) -> FisherfaceConfig:
+    face = FacePreparation(
+        FacePreparation.size, arguments.margin, arguments.light,
+        arguments.level_by_eyes, arguments.region,
+    )  # fmt: skip
+    return FisherfaceConfig(
+        data=arguments.data,
+        output=arguments.output,
+        settings=FisherfaceSettings(
+            members=arguments.members,
+            seed=arguments.seed,
+            ensemble=arguments.ensemble,
+            components=arguments.components,
+            feature_share=arguments.feature_share,
+            shrinkage=arguments.shrinkage,
+            images=arguments.images,
+            refine=arguments.refine,
+        ),
+        face=preparation_for(arguments.data, face),
+        learn=arguments.learn or (VOTES if arguments.votes else SINGLE),
+        leave_out=tuple(arguments.leave_out),
+        without_copies=arguments.without_copies,
+        descriptor=arguments.descriptor,
+        network=arguments.network,
+        power=arguments.power,
+        favour=dict(arguments.favour),
+        more=arguments.more,
+        more_per_label=arguments.more_per_label,
+        portraits=arguments.portraits,
+        learn_portraits=arguments.learn_portraits,
+        portrait_copies=arguments.portrait_copies,
+        portrait_groups=arguments.portrait_groups,
+        command=_command(arguments),
+    )
 
 
-def _reader(
-    lesson: Lesson,
-    vectors: np.ndarray,
-    crops: np.ndarray,
-    face: FacePreparation,
-    calibration: FaceSet,
-    arguments: argparse.Namespace,
-) -> Callable[[np.ndarray, Box], Prediction]:
-    """Return what reads a picture and a box: an ensemble that learnt some of the crops only."""
-    report_progress("training on half of the people, to judge on the others")
-    which = np.ones(len(lesson.faces), bool)
-    which[len(which) - len(crops) :] = crops
-    part, rows = take_rows(lesson, vectors, which)
-    with TemporaryDirectory() as folder:
-        elsewhere = argparse.Namespace(**{**vars(arguments), "output": Path(folder)})
-        _, ensemble = _learnt(part, rows, face, calibration, elsewhere)
-    return lambda picture, box: read_both_ways(ensemble, picture, box)
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, metavar="PATH",
+                        help="labelled faces: fer2013.npz, Kaggle's fer2013.csv, or what "
+                        "expression-ros prepare wrote")  # fmt: skip
+    parser.add_argument("--votes", type=Path, metavar="FILE",
+                        help="what people see on the faces of FER2013: an npz with ferplus_votes, "
+                        "or Microsoft's fer2013new.csv")  # fmt: skip
+    parser.add_argument("--learn", choices=LEARN_CHOICES,
+                        help="votes: each model draws each face's label from the people who were "
+                        "asked; majority: what more than half of them see; single: the data's own "
+                        "label (default: votes with --votes, else single)")  # fmt: skip
+    parser.add_argument("--leave-out", action="append", type=_label, default=[],
+                        metavar="LABEL", help="do not learn this label; may be "
+                        "repeated")  # fmt: skip
+    parser.add_argument("--without-copies", action="store_true",
+                        help="leave out training faces that resemble one that is calibrated or "
+                        "tested on")  # fmt: skip
+    parser.add_argument("--output", type=Path, default=Path("models/fisherfaces"),
+                        help="model folder to write (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--descriptor", choices=DESCRIPTOR_NAMES, default="embedding",
+                        help="what the models look at (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--network", type=Path, default=FisherfaceConfig.network, metavar="ONNX",
+                        help="network of embedding (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--power", type=float, default=1.0,
+                        help="to which the numbers of embedding are raised; a root makes their "
+                        "clouds rounder (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--ensemble", choices=ENSEMBLES, default=FisherfaceSettings.ensemble,
+                        help="how the models come to differ: each is trained on its own random "
+                        "subset, or boosted (SAMME), or by OpenCV's own trainer on a random "
+                        "subset (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--members", type=at_least_one, default=10, help="number of models")
+    parser.add_argument("--components", type=at_least_one, default=FisherfaceSettings.components,
+                        help="principal components kept (default: %(default)s; for hog, 1600 are "
+                        "better)")  # fmt: skip
+    parser.add_argument("--feature-share", type=float, default=FisherfaceSettings.feature_share,
+                        help="share of the components that each model looks at; less makes the "
+                        "models differ more (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--shrinkage", type=float, default=FisherfaceSettings.shrinkage,
+                        help="share of the mean variance that is added to every variance "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--refine", type=int, default=FisherfaceSettings.refine, metavar="STEPS",
+                        help="move the directions of each model by so many steps until its labels "
+                        "are least surprising; with --ensemble bagged "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--favour", action="append", type=_favour, default=[],
+                        metavar="LABEL=AMOUNT",
+                        help="add so much to the logarithm of a label's prior, where missing it is "
+                        "worse than seeing it too often; may be repeated")  # fmt: skip
+    parser.add_argument("--images", type=at_least_one, default=FisherfaceSettings.images,
+                        help="images per model with --ensemble opencv, whose time grows with "
+                        "their cube (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--more", type=Path, metavar="ZIP",
+                        help="more faces to train on, cropped, a folder per label")  # fmt: skip
+    parser.add_argument("--more-per-label", type=at_least_one, default=1000, metavar="N",
+                        help="at most so many of each label (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same models")
+    parser.add_argument("--light", choices=LIGHT_CHOICES, default="none",
+                        help="what is done about light (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--margin", type=float, default=FacePreparation.margin,
+                        help="margin around a detected face, as a share of its width; FER2013's "
+                        "crops are about a detected box (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--region", choices=REGION_CHOICES, default=FULL,
+                        help="upper: cover mouth and chin, for people who talk or wear a mask "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--level-by-eyes", action="store_true",
+                        help="turn detected faces so that the eyes lie level")  # fmt: skip
+    parser.add_argument("--portraits", type=Path, metavar="ZIP",
+                        help="also measure on whole portraits, a folder per label")  # fmt: skip
+    parser.add_argument("--learn-portraits", action="store_true",
+                        help="also learn from the portraits; they are then judged by models that "
+                        "learnt half of the people and are asked about the others")  # fmt: skip
+    parser.add_argument("--portrait-copies", type=at_least_one, default=12, metavar="N",
+                        help="crops of each portrait that is learnt, the box moved "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--portrait-groups", type=Path, metavar="FILE",
+                        help="a CSV that says who is what on the portraits, named in its first "
+                        "column as their files begin")  # fmt: skip
 
 
-def _split_for_calibration(
-    known: FaceSet, arguments: argparse.Namespace
-) -> tuple[FaceSet, FaceSet]:
-    """Return faces to train on and faces to calibrate on, which the network has not seen either."""
-    held_out = np.zeros(len(known), bool)
-    if arguments.descriptor == "embedding":
-        held_out = held_out_mask(arguments.network.with_name(LIST_NAME), known.images)
-    if held_out.sum() < FEWEST_TO_CALIBRATE:
-        if arguments.descriptor == "embedding":
-            report_progress("the network may have been trained on the faces its scores are "
-                            "calibrated on; they will promise too much")  # fmt: skip
-        held_out = np.random.default_rng(arguments.seed).random(len(known)) < _CALIBRATION_SHARE
-    return known.take(~held_out), known.take(held_out)
+def _favour(text: str) -> tuple[str, float]:
+    name, _, amount = text.partition("=")
+    try:
+        label, value = canonical_label(name), float(amount)
+    except (UnknownLabelError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no LABEL=AMOUNT ({error})") from None
+    if not abs(value) <= _MOST_FAVOUR:
+        raise argparse.ArgumentTypeError(f"must be from -{_MOST_FAVOUR} to {_MOST_FAVOUR}")
+    return label, value
 
 
-def _with_more(train: FaceSet, arguments: argparse.Namespace) -> FaceSet:
-    """Return the faces and those of the archive, as many per label as may be."""
-    more = load_cropped_archive(arguments.more, train.images.shape[1])
-    more = more.only(set(train.labels.tolist()))
-    order = np.random.default_rng(arguments.seed).permutation(len(more))
-    kept = np.concatenate([order[more.labels[order] == label][: arguments.more_per_label]
-                           for label in np.unique(more.labels)])  # fmt: skip
-    return train.plus(more.take(np.sort(kept)))
+def _label(text: str) -> str:
+    try:
+        return canonical_label(text)
+    except UnknownLabelError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -200,7 +196,9 @@ def _command(arguments: argparse.Namespace) -> str:
         parts.append("--without-copies")
     parts.append(f"--output models/{arguments.output.name} --descriptor {arguments.descriptor}")
     if arguments.descriptor == "embedding":
-        parts.append(f"--network {NETWORK.parent.as_posix()}/{arguments.network.name}")
+        parts.append(
+            f"--network {FisherfaceConfig.network.parent.as_posix()}/{arguments.network.name}"
+        )
         parts += [f"--power {arguments.power:g}"] if arguments.power != 1.0 else []
     parts.append(f"--ensemble {arguments.ensemble} --members {arguments.members}")
     parts.append(f"--components {arguments.components}")

@@ -84,7 +84,7 @@ def without_faces(small: np.ndarray, boxes: Sequence[Box], scale: float) -> np.n
     for box in boxes:
         left, top = round(box.x * scale), round(box.y * scale)
         right, bottom = round((box.x + box.w) * scale), round((box.y + box.h) * scale)
-        area = small[max(0, top) : bottom, max(0, left) : right]
+        area = small[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
         if area.size:
             area[:] = int(area.mean())
     return small

@@ -1,7 +1,7 @@
 """Classifiers on descriptors: ``svm``, ``knn``, ``mlp``, and ``landmarks``, an SVM on 68 points.
 
 A folder holds ``manifest.yaml`` and one npz file of plain arrays; training is in
-expression_ros.training.vector_rules.
+expression_ros.training.vectors.fitting.
 """
 
 from __future__ import annotations

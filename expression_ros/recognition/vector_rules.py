@@ -1,7 +1,7 @@
 """Rules that turn descriptors into probabilities: linear and RBF SVM, nearest neighbours, MLP.
 
 Each is a handful of arrays and a few lines of numpy; scikit-learn trains them
-(``expression_ros.training.vector_rules``) and is not needed here. A rule travels as npz arrays,
+(``expression_ros.training.vectors.fitting``) and is not needed here. A rule travels as npz arrays,
 without pickles: ``arrays()`` and ``rule_from_arrays`` are each other's inverse.
 """
 

@@ -10,7 +10,10 @@ import numpy as np
 from expression_ros.progress import Progress
 from expression_ros.recognition.descriptors import Descriptor
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_crop
+from expression_ros.vocabulary import EMOTIONS, FER2013_ORDER
 
+# FER2013's numbering first, so that models trained on it all number their classes alike.
+_CLASS_ORDER = (*FER2013_ORDER, *(label for label in EMOTIONS if label not in FER2013_ORDER))
 _TOGETHER = 512  # faces described between two looks at the clock
 _VOTE_COLUMNS = 10  # people_votes.VOTE_NAMES
 
@@ -55,6 +58,10 @@ class FaceSet:
         votes = None if self.votes is None else self.votes[which]
         return FaceSet(self.images[which], self.labels[which], votes)
 
+    def at_most(self, count: int, seed: int) -> FaceSet:
+        """Return ``count`` faces chosen at random, or all if there are fewer."""
+        return self.take(np.sort(np.random.default_rng(seed).permutation(len(self))[:count]))
+
     def plus(self, other: FaceSet) -> FaceSet:
         """Return these faces and then the other ones, of the same size."""
         votes = None
@@ -75,6 +82,28 @@ def _votes_or_unknown(faces: FaceSet) -> np.ndarray:
     if faces.votes is not None:
         return faces.votes
     return np.full((len(faces), _VOTE_COLUMNS), -1, np.int16)
+
+
+def class_numbers(labels: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return the labels that occur, in the order of their class numbers, and (N,) int numbers.
+
+    Raises:
+        DataError: fewer than two labels occur.
+    """
+    occurring = set(labels.tolist())
+    present = [label for label in _CLASS_ORDER if label in occurring]
+    if len(present) < 2:
+        raise DataError(f"training needs faces with two labels or more, not {sorted(occurring)}")
+    return present, np.array([present.index(label) for label in labels])
+
+
+def need_scikit_learn(what: str) -> None:
+    """Raise DataError if scikit-learn is missing, for "training" or "evaluation"."""
+    try:
+        import scipy  # noqa: F401
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise DataError(f"{what} needs scikit-learn: pip install scikit-learn ({error})") from None
 
 
 def prepare_faces(images: np.ndarray, preparation: FacePreparation) -> np.ndarray:

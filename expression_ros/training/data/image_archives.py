@@ -8,10 +8,14 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from expression_ros.progress import with_progress
+from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.detection import FaceDetector
 from expression_ros.training.data.faces import DataError, FaceSet
 from expression_ros.vocabulary import UnknownLabelError, canonical_label
 
@@ -51,6 +55,37 @@ def load_cropped_archive(path: str | Path, side: int = 48) -> FaceSet:
     if not images:
         raise DataError(f"{path} holds no pictures")
     return FaceSet(np.stack(images), np.array(labels))
+
+
+class Portrait(NamedTuple):
+    """A picture of one person: label, (H, W) uint8 grey, where the face is, and the file's name."""
+
+    label: str
+    picture: np.ndarray
+    box: Box
+    name: str
+
+
+def portraits_of(path: Path) -> tuple[list[Portrait], int]:
+    """Return the portraits in which the cascades find one face, and how many there are in all.
+
+    Args:
+        path: a zip with a folder per label.
+
+    Raises:
+        DataError: it cannot be read, or no face is found in any.
+    """
+    detector = FaceDetector(selection="single")
+    found: list[Portrait] = []
+    count = 0
+    for name, label, picture in with_progress(pictures_of_archive(path), f"reading {path.name}"):
+        count += 1
+        faces = detector.search_frame(picture)
+        if len(faces) == 1:
+            found.append(Portrait(label, picture, faces[0].box, name))
+    if not found:
+        raise DataError(f"{path}: no face was found in {count} pictures")
+    return found, count
 
 
 def _label(path: str | Path, place: PurePosixPath) -> str:

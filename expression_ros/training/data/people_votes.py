@@ -1,4 +1,4 @@
-"""What several people see on a face: votes of FER+ (Barsoum et al., 2016), and who agrees.
+"""What several people see on a face: votes of FER+ (Barsoum et al., 2016).
 
 FER2013's single labels come from a web search; people agree with them in about two cases of three.
 FER+ asked ten people about each of its faces. Two forms are read: arrays ``ferplus_votes`` (N, V)
@@ -12,13 +12,11 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from expression_ros.training.data.array_files import read_arrays
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.reliability import coverage_at, expected_calibration_error
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN, UnknownLabelError, canonical_label
 
 NO_FACE = "NF"
@@ -157,64 +155,3 @@ def majority_of(votes: np.ndarray) -> str:
     """
     best = int(np.argmax(votes[: len(EMOTIONS)]))
     return EMOTIONS[best] if 2 * votes[best] > votes.sum() else ""
-
-
-def people_figures(
-    votes: Sequence[np.ndarray | None],
-    said: Sequence[str],
-    scores: np.ndarray,
-    labels: Sequence[str],
-) -> dict[str, Any] | None:
-    """Return how answers agree with people; docs/evaluation.md explains each figure.
-
-    Args:
-        votes: (N) of (10,) int, in the order of VOTE_NAMES; None for faces nobody was asked about.
-        said: (N) labels said.
-        scores: (N,) float, what the classifier thinks of each answer, 0..1.
-        labels: all that it can say; faces on which most people see something else are counted
-            apart and not held against it.
-
-    Returns:
-        Plain values, fit for JSON; None if there are no votes, or most people agree on no face.
-    """
-    voted = [(row, label, float(score)) for row, label, score
-             in zip(votes, said, scores, strict=True) if row is not None]  # fmt: skip
-    judged = [(majority_of(row), label, score) for row, label, score in voted]
-    cannot_say = sum(bool(seen) and seen not in labels for seen, _, _ in judged)
-    judged = [one for one in judged if one[0] in labels]
-    if not judged:
-        return None
-    right = np.array([seen == label for seen, label, _ in judged])
-    sure = np.array([score for _, _, score in judged])
-    by_label = {label: right[[seen == label for seen, _, _ in judged]] for label in EMOTIONS}
-    return {
-        "n": len(judged),
-        "n_cannot_say": cannot_say,
-        "majority": float(right.mean()),
-        **_single_persons([(row, label) for row, label, _ in voted]),
-        "coverage_90": coverage_at(sure, right, 0.90),
-        "coverage_95": coverage_at(sure, right, 0.95),
-        "ece": expected_calibration_error(sure, right),
-        "recall": {label: float(r.mean()) for label, r in by_label.items() if len(r)},
-        "faces": {label: len(r) for label, r in by_label.items() if len(r)},
-    }
-
-
-def _single_persons(voted: Sequence[tuple[np.ndarray, str]]) -> dict[str, float | int]:
-    """Return how often one person drawn at random says the same.
-
-    As the answers, as another person, and as the answer with the most votes; all of faces on which
-    two named an expression.
-    """
-    agree, second, best = [], [], []
-    for row, label in voted:
-        counts = row[: len(EMOTIONS)].astype(float)
-        total = counts.sum()
-        if total < 2:
-            continue
-        agree.append(counts[EMOTIONS.index(label)] / total)
-        second.append(float(counts @ (counts - 1)) / (total * (total - 1)))
-        best.append(counts.max() / total)
-    means = [float(np.mean(shares)) if shares else float("nan") for shares in (agree, second, best)]
-    figures: dict[str, float | int] = {"n_voted": len(agree)}
-    return figures | dict(zip(("one_person", "second_person", "best"), means, strict=True))

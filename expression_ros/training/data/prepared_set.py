@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +132,31 @@ def load_prepared_set(path: Path) -> PreparedSet:
     return prepared_set_of(read_arrays(path), path)
 
 
-def recorded_preparation(path: Path) -> FacePreparation | None:
+def preparation_for(path: Path, wanted: FacePreparation) -> FacePreparation:
+    """Return how faces are cut out for a model: as a prepared set says, or else as is wanted.
+
+    A model answers badly on other crops than it was trained on, so what ``prepare`` did to detected
+    faces goes into the model's manifest.
+
+    Args:
+        path: of the data set.
+        wanted: size, light and region are taken from it in any case.
+
+    Raises:
+        DataError: the light of the prepared faces was treated already.
+    """
+    recorded = _recorded_preparation(path)
+    if recorded is None:
+        return wanted
+    if recorded.light != "none":
+        raise DataError(
+            f"{path} was prepared with --light {recorded.light}, which training would do again: "
+            "prepare it without, and give --light to train"
+        )
+    return replace(recorded, size=wanted.size, light=wanted.light, region=wanted.region)
+
+
+def _recorded_preparation(path: Path) -> FacePreparation | None:
     """Return how a prepared set's detected faces were cut out; None for cropped or other sets.
 
     Raises:

@@ -73,7 +73,11 @@ def _take(
     share: float,
     rng: np.random.Generator,
 ) -> set[int]:
-    """Return a share of the pictures, whole subjects only, of each label as near as may be."""
+    """Return a share of the pictures, whole subjects only, of each label as near as may be.
+
+    scikit-learn's StratifiedGroupKFold gives shares of one over a whole number only, and, as its
+    GroupShuffleSplit does, other people than the sets have that were prepared so far.
+    """
     if not share or not indices:
         return set()
     groups: dict[Hashable, list[int]] = defaultdict(list)

@@ -11,10 +11,13 @@ import numpy as np
 
 from expression_ros.recognition.face_preparation import UPPER
 from expression_ros.recognition.model_manifest import ModelManifest
-from expression_ros.training.data.people_groups import ENOUGH, group_rows
-from expression_ros.training.evaluation.metrics import Evaluation
+from expression_ros.training.evaluation.metrics import (
+    Evaluation,
+    coverage_curve,
+    expected_calibration_error,
+)
+from expression_ros.training.evaluation.people_groups import ENOUGH, group_rows
 from expression_ros.training.evaluation.report import table
-from expression_ros.training.reliability import coverage_curve, expected_calibration_error
 from expression_ros.vocabulary import NEUTRAL
 
 CARD_NAME = "README.md"
@@ -98,7 +101,7 @@ class FaceScores:
         right: (N,) bool, whether it was right.
         by_people: the same, judged by what most people see on those faces on which they agree;
             None where nobody was asked.
-        people: the figures of people_votes.people_figures.
+        people: the figures of metrics.people_figures.
     """
 
     vote: Evaluation

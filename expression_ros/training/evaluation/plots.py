@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.reliability import CalibrationBin, Coverage
+from expression_ros.training.evaluation.metrics import CalibrationBin, Coverage
 
 _BLUE, _ORANGE = "#0072b2", "#d55e00"  # of Okabe and Ito's palette (2008), for all eyes
 _PALE, _GREY = "#b8d4e6", "#777777"
@@ -62,7 +62,7 @@ def save_calibration(path: Path, bins: Sequence[CalibrationBin], error: float, t
 
     Args:
         path: PNG to write.
-        bins: see ``reliability.calibration_bins``.
+        bins: see ``metrics.calibration_bins``.
         error: expected calibration error, written into the picture.
         title: over the picture.
     """
@@ -96,7 +96,7 @@ def save_coverage(path: Path, curve: Sequence[Coverage], title: str) -> None:
 
     Args:
         path: PNG to write.
-        curve: see ``reliability.coverage_curve``.
+        curve: see ``metrics.coverage_curve``.
         title: over the picture.
     """
     figure, axes = _figure(title, (6.4, 4.8))

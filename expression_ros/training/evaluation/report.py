@@ -11,20 +11,26 @@ from typing import Any
 import numpy as np
 
 from expression_ros.training.data.labelled_pictures import DataSet, count_by_reason
-from expression_ros.training.data.people_groups import ENOUGH, GroupTable, group_figures, group_rows
-from expression_ros.training.data.people_votes import people_figures
 from expression_ros.training.evaluation.measurement import Measurement
-from expression_ros.training.evaluation.metrics import evaluate
-from expression_ros.training.evaluation.plots import save_calibration, save_confusion, save_coverage
-from expression_ros.training.reliability import (
+from expression_ros.training.evaluation.metrics import (
     calibration_bins,
     coverage_curve,
+    evaluate,
     expected_calibration_error,
+    people_figures,
 )
+from expression_ros.training.evaluation.people_groups import (
+    ENOUGH,
+    GroupTable,
+    group_figures,
+    group_rows,
+)
+from expression_ros.training.evaluation.plots import save_calibration, save_confusion, save_coverage
 from expression_ros.vocabulary import EMOTIONS
 
 REPORT_NAME = "report.md"
 FIGURES_NAME = "evaluation.json"
+COMPARISON_NAME = "comparison.md"
 
 _GROUPS = f"""\
 Of the faces of a label in a group, how many were called by it. A difference is that of the best and
@@ -239,6 +245,24 @@ def write_report(
     save_calibration(folder / "calibration.png", bins, figures["ece"], title)
     save_coverage(folder / "coverage.png", coverage_curve(result.scores, result.right), title)
     (folder / REPORT_NAME).write_text(report, encoding="utf-8")
+
+
+def write_comparison(folder: Path, rows: Mapping[str, Mapping[str, Any]], command: str) -> None:
+    """Write comparison.md, which links to the report of each classifier; OSError if it cannot be.
+
+    Args:
+        folder: with the reports, each in a folder of its own.
+        rows: figures of ``figures_of``, with ``split``, by the name of the classifier.
+        command: that was given, without paths of the machine.
+    """
+    first = next(iter(rows.values()))
+    links = "\n".join(f"* [{name}](<{name}/report.md>)" for name in rows)
+    page = (
+        f"# Classifiers on {first['data']}, {first['split']}\n\n    {command}\n\n"
+        f"{comparison(rows)}\n\nNot counted are faces whose label the model cannot say.\n\n"
+        f"{links}\n"
+    )
+    (folder / COMPARISON_NAME).write_text(page, encoding="utf-8")
 
 
 def write_json(path: Path, figures: Mapping[str, Any]) -> None:

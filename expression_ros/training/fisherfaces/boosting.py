@@ -36,7 +36,7 @@ def train_boosted_fisherfaces(
     Args:
         vectors: (N, D) float32 descriptors.
         numbers: (N,) int class numbers 0..C-1, each of them present.
-        settings: see FisherfaceSettings; folds and clusters are not used.
+        settings: see FisherfaceSettings; folds are not used.
         progress: is told what is being done.
 
     Returns:
@@ -58,8 +58,9 @@ def train_boosted_fisherfaces(
         features = random_features(space.size, settings.feature_share, classes, rng)
         model = discriminant_member(
             [class_moments(coordinates[drawn], numbers[drawn], classes)],
-            features, np.arange(classes), settings,
-        )  # fmt: skip
+            features,
+            settings,
+        )
         wrong = model.predict(coordinates)[0] != numbers
         error = float(np.clip(share[wrong].sum(), _LEAST_ERROR, 1.0))
         weight = math.log((1 - error) / error) + math.log(classes - 1) if error < 1 else 0.0

@@ -22,12 +22,13 @@ from expression_ros.training.data.faces import (
     prepare_faces,
     report_progress,
 )
-from expression_ros.training.data.people_votes import known_or_none, people_figures
+from expression_ros.training.data.people_votes import known_or_none
+from expression_ros.training.evaluation.metrics import THRESHOLDS, log_loss, people_figures
 from expression_ros.training.evaluation.model_card import RIGHT_ENOUGH
 from expression_ros.training.evaluation.report import people_lines
-from expression_ros.training.fisherfaces.lessons import SINGLE, judged_by
+from expression_ros.training.fisherfaces.lessons import judged_by
 from expression_ros.training.fisherfaces.scores import predict_both_ways
-from expression_ros.training.reliability import THRESHOLDS
+from expression_ros.training.fisherfaces.settings import SINGLE
 
 FEWEST_TO_CALIBRATE = 30  # faces
 
@@ -40,8 +41,8 @@ def calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path, learn: str
         faces: that neither they nor their network were trained on.
         folder: where the models are.
         learn: one of LEARN_CHOICES, by which answers are judged. Ensembles that learnt from people
-            also get an expectation of posed expressions: priors under which the data's own labels,
-            which say what was searched for or acted, are least surprising.
+            also get an expectation of posed expressions: the priors with the least log
+            loss of the data's own labels, which say what was searched for or acted.
     """
     judged, truth = judged_by(faces, learn, manifest.labels.values())
     if len(judged) < FEWEST_TO_CALIBRATE:
@@ -94,7 +95,7 @@ _SURE = 1.96  # standard normal deviation of a one-sided 97.5 % bound
 def fit_vote_calibration(
     ensemble: FisherfaceEnsemble, vectors: np.ndarray, labels: np.ndarray
 ) -> VoteCalibration:
-    """Return the weights under which the true labels are least surprising.
+    """Return the weights with the least log loss.
 
     Args:
         ensemble: whose votes are calibrated.
@@ -110,19 +111,18 @@ def fit_vote_calibration(
     # Distances have any scale: of thousands where nothing was whitened. Fit in units of their own.
     scale = float(np.mean(evidence.max(axis=1) - np.median(evidence, axis=1))) or 1.0
 
-    def surprise(weights: np.ndarray) -> float:
+    def loss_with(weights: np.ndarray) -> float:
         trial = VoteCalibration(weights[0] / scale, weights[1])
-        chances = trial.probabilities(evidence, shares)[np.arange(len(columns)), columns]
-        return float(-np.mean(np.log(np.maximum(chances, 1e-12))))
+        return log_loss(trial.probabilities(evidence, shares), columns)
 
-    found = minimize(surprise, [1.0, 1.0], method="L-BFGS-B", bounds=[(0, 1e3), (0, 1e3)])
+    found = minimize(loss_with, [1.0, 1.0], method="L-BFGS-B", bounds=[(0, 1e3), (0, 1e3)])
     return VoteCalibration(float(f"{found.x[0] / scale:.4g}"), float(f"{found.x[1]:.4g}"))
 
 
 def fit_priors(
     ensemble: FisherfaceEnsemble, vectors: np.ndarray, labels: np.ndarray
 ) -> dict[str, float]:
-    """Return what to add to the log priors so that the true labels are least surprising.
+    """Return what to add to the log priors for the least log loss.
 
     Args:
         ensemble: whose priors they are; as it is everyday.
@@ -137,14 +137,13 @@ def fit_priors(
     columns = np.array([ensemble.labels.index(label) for label in labels])
     count = len(ensemble.labels)
 
-    def surprise(values: np.ndarray) -> float:
-        chances = softmax(values[-1] * (evidence + values[:-1]))[np.arange(len(columns)), columns]
+    def loss_with(values: np.ndarray) -> float:
+        loss = log_loss(softmax(values[-1] * (evidence + values[:-1])), columns)
         # A little pull to 0, for labels of which there are a few faces only.
-        return float(-np.mean(np.log(np.maximum(chances, 1e-12)))
-                     + _PULL * np.square(values[:-1]).sum() / len(columns))  # fmt: skip
+        return float(loss + _PULL * np.square(values[:-1]).sum() / len(columns))
 
     bounds = [(-_MOST_PRIOR, _MOST_PRIOR)] * count + [(1e-3, 10.0)]
-    found = minimize(surprise, np.append(np.zeros(count), 0.5), method="L-BFGS-B", bounds=bounds)
+    found = minimize(loss_with, np.append(np.zeros(count), 0.5), method="L-BFGS-B", bounds=bounds)
     middle = found.x[:-1].mean()
     return {
         label: round(float(value - middle), 2)

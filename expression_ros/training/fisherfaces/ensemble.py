@@ -6,9 +6,7 @@ these changes:
 * The principal components are cut short: keeping as many as there are images less classes, as
   OpenCV's own trainer does, learns the training images by heart.
 * The within-class scatter is shrunk towards a multiple of the identity (Friedman, 1989).
-* A class may be split into clusters (subclass discriminant analysis; Zhu and Martinez, 2006): one
-  smile with open and one with closed lips need not lie near a common mean.
-* The directions may be refined, see fisherface_refining.
+* The directions may be refined, see refining.
 * The projections to compare with are the means, and carry the prior of their class: an extra
   component that is 0 for every face holds ``sqrt(-2 log prior)``, so that OpenCV's nearest
   neighbour becomes the rule of Bayes for normal classes of equal covariance.
@@ -27,15 +25,13 @@ from expression_ros.training.fisherfaces.opencv_model_file import FisherfaceMode
 from expression_ros.training.fisherfaces.refining import refined
 from expression_ros.training.fisherfaces.settings import FisherfaceSettings
 
-__all__ = ["FisherfaceSettings", "train_fisherfaces"]
-
 
 @dataclass
 class Moments:
-    """Sums over a fold: how many of each group, their sum, and all products of two features."""
+    """Sums over a fold: how many of each class, their sum, and all products of two features."""
 
-    counts: np.ndarray  # (G,)
-    sums: np.ndarray  # (G, D)
+    counts: np.ndarray  # (C,)
+    sums: np.ndarray  # (C, D)
     products: np.ndarray  # (D, D) float32, to keep ten of them in memory
 
 
@@ -73,15 +69,13 @@ def train_fisherfaces(
     folds = rng.integers(settings.folds, size=int(pairs.max()) + 1)[pairs]
     space = component_space(vectors, settings.components, progress)
     vectors = space.project(vectors)
+    classes = int(numbers.max()) + 1 if votes is None else votes.shape[1]
+    moments = []
     if votes is None:
-        groups, class_of_group = _groups(vectors, numbers, settings, progress)
-        moments = []
         for fold in range(settings.folds):
             progress(f"sums of fold {fold + 1} of {settings.folds}")
             inside = folds == fold
-            moments.append(class_moments(vectors[inside], groups[inside], len(class_of_group)))
-    else:
-        class_of_group = np.arange(votes.shape[1])
+            moments.append(class_moments(vectors[inside], numbers[inside], classes))
     # Every choice of left out folds is used once before one comes again: no two members alike.
     choices = list(combinations(range(settings.folds), settings.left_out))
     order = rng.permutation(len(choices))
@@ -90,15 +84,15 @@ def train_fisherfaces(
         progress(f"model {member + 1} of {settings.members}")
         left_out = choices[order[member % len(choices)]]
         kept = [fold for fold in range(settings.folds) if fold not in left_out]
-        features = random_features(space.size, settings.feature_share, len(class_of_group), rng)
+        features = random_features(space.size, settings.feature_share, classes, rng)
         inside = np.isin(folds, kept)
         if votes is None:
             said = numbers[inside]
             sums = [moments[k] for k in kept]
         else:
             said = drawn_labels(votes, pairs, rng)[inside]
-            sums = [class_moments(vectors[inside], said, len(class_of_group))]
-        model = discriminant_member(sums, features, class_of_group, settings)
+            sums = [class_moments(vectors[inside], said, classes)]
+        model = discriminant_member(sums, features, settings)
         if settings.refine:
             model = refined(model, vectors[inside], said, settings)
         models.append(space.in_descriptor_space(model))
@@ -198,44 +192,17 @@ def component_space(
     return ComponentSpace(centre, components[:, ::-1].astype(np.float32))
 
 
-def _groups(
-    centred: np.ndarray,
-    numbers: np.ndarray,
-    settings: FisherfaceSettings,
-    progress: Callable[[str], None],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split each class into clusters: the group of each vector, and the class of each group."""
-    classes = int(numbers.max()) + 1
-    if settings.clusters <= 1:
-        return numbers, np.arange(classes)
-    from sklearn.cluster import KMeans
-    from sklearn.decomposition import PCA
-
-    progress("clusters of the classes")
-    components = min(40, centred.shape[1], len(centred) - 1)
-    pca = PCA(components, svd_solver="randomized", random_state=settings.seed)
-    sample = np.random.default_rng(settings.seed).permutation(len(centred))[:6000]
-    coordinates = (pca.fit(centred[sample]).transform(centred)).astype(np.float32)
-    groups = np.empty(len(numbers), int)
+def class_moments(centred: np.ndarray, numbers: np.ndarray, classes: int) -> Moments:
+    """Return the sums over (N, K) vectors of (N,) class numbers."""
+    sums = np.zeros((classes, centred.shape[1]))
     for number in range(classes):
-        inside = numbers == number
-        kmeans = KMeans(settings.clusters, n_init=1, random_state=settings.seed)
-        groups[inside] = number * settings.clusters + kmeans.fit_predict(coordinates[inside])
-    return groups, np.repeat(np.arange(classes), settings.clusters)
-
-
-def class_moments(centred: np.ndarray, groups: np.ndarray, group_count: int) -> Moments:
-    """Return the sums over (N, K) vectors of (N,) groups."""
-    sums = np.zeros((group_count, centred.shape[1]))
-    for group in range(group_count):
-        sums[group] = centred[groups == group].sum(axis=0, dtype=np.float64)
-    return Moments(np.bincount(groups, minlength=group_count), sums, centred.T @ centred)
+        sums[number] = centred[numbers == number].sum(axis=0, dtype=np.float64)
+    return Moments(np.bincount(numbers, minlength=classes), sums, centred.T @ centred)
 
 
 def discriminant_member(
     moments: list[Moments],
     features: np.ndarray,
-    class_of_group: np.ndarray,
     settings: FisherfaceSettings,
 ) -> FisherfaceModel:
     """Return the discriminant analysis of the given folds on the given principal components."""
@@ -246,8 +213,8 @@ def discriminant_member(
     scatter = np.zeros((len(features), len(features)))
     for m in moments:
         scatter += m.products[square]
-    present = counts > 0
-    counts, sums, classes = counts[present], sums[present], class_of_group[present]
+    classes = np.flatnonzero(counts)
+    counts, sums = counts[classes], sums[classes]
     means = sums / counts[:, None]
     scatter -= (means * counts[:, None]).T @ means
     directions, strengths = _discriminants(scatter / counts.sum(), means, settings.shrinkage)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from expression_ros.training.data.classifier_data import class_numbers
-from expression_ros.training.data.faces import DataError, FaceSet
+from expression_ros.training.data.faces import DataError, FaceSet, class_numbers
 from expression_ros.training.data.people_votes import VOTE_NAMES, known_or_none, majority_of
+from expression_ros.training.fisherfaces.settings import MAJORITY, SINGLE
 from expression_ros.training.networks.faces import resembles
 
-SINGLE, MAJORITY, VOTES = LEARN_CHOICES = ("single", "majority", "votes")
 _SIDE = 48  # px, of faces that can be searched for copies
 
 
@@ -32,6 +31,11 @@ class Lesson:
     labels: list[str]
     numbers: np.ndarray
     votes: np.ndarray | None = None
+
+    def take(self, which: np.ndarray) -> Lesson:
+        """Return the lesson of a mask or of an index array of the faces."""
+        votes = None if self.votes is None else self.votes[which]
+        return Lesson(self.faces.take(which), self.labels, self.numbers[which], votes)
 
 
 def lesson_of(faces: FaceSet, learn: str, leave_out: Collection[str] = ()) -> Lesson:
@@ -86,7 +90,7 @@ def judged_by(faces: FaceSet, learn: str, labels: Collection[str]) -> tuple[Face
 
 
 def without_copies(faces: FaceSet, others: FaceSet) -> FaceSet:
-    """Return the faces that resemble none of the others (see network_faces.resembles).
+    """Return the faces that resemble none of the others (see networks.faces.resembles).
 
     Raises:
         DataError: the faces are of another size than 48 px.

@@ -19,8 +19,8 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
 from expression_ros.training.data.faces import DataError, FaceSet
+from expression_ros.training.data.image_archives import Portrait, portraits_of
 from expression_ros.training.data.people_votes import VOTE_NAMES
-from expression_ros.training.data.portraits import Portrait, portraits_of
 from expression_ros.training.fisherfaces.lessons import Lesson
 
 _VOTES = 10  # everybody asked would say what the portrait is labelled as
@@ -143,6 +143,4 @@ def read_by_strangers(
 
 def take_rows(lesson: Lesson, vectors: np.ndarray, which: np.ndarray) -> tuple[Lesson, np.ndarray]:
     """Return some faces of a lesson, and their rows of (2N, D): of faces and of mirrored ones."""
-    votes = None if lesson.votes is None else lesson.votes[which]
-    part = Lesson(lesson.faces.take(which), lesson.labels, lesson.numbers[which], votes)
-    return part, vectors[np.tile(which, 2)]
+    return lesson.take(which), vectors[np.tile(which, 2)]

@@ -2,11 +2,12 @@
 
 Discriminant analysis takes every class for a normal cloud of one common shape. A network's numbers
 are not like that, least of all on the faces it was trained on, and what lies far from any border
-counts as much as what lies on it. So the directions it finds are a start: from there they are moved
-until the labels are least surprising, each face taken as drawn from normal clouds about the class
-means (nearest class mean metric learning; Mensink et al., "Distance-based image classification:
-generalizing to new classes at near-zero cost", PAMI 2013). The class means stay the means of their
-faces, so that the file, the nearest neighbour and the adaptation to a person remain what they are.
+counts as much as what lies on it. So the directions it finds are a start: from there they are
+moved until the log loss of the labels is least, each face taken as drawn from normal clouds about
+the class means (nearest class mean metric learning; Mensink et al., "Distance-based image
+classification: generalizing to new classes at near-zero cost", PAMI 2013). The class means stay
+the means of their faces, so that the file, the nearest neighbour and the adaptation to a person
+remain what they are.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from expression_ros.training.fisherfaces.settings import FisherfaceSettings
 def refined(
     model: FisherfaceModel, vectors: np.ndarray, numbers: np.ndarray, settings: FisherfaceSettings
 ) -> FisherfaceModel:
-    """Return a model with its directions and priors moved towards fewer surprises.
+    """Return a model with its directions and priors moved towards a smaller log loss.
 
     Args:
         model: with one projection for each class, the last coordinate its prior.
@@ -39,7 +40,7 @@ def refined(
     means = (onehot.T @ faces).astype(np.float64) / counts[:, None]
     middle = means.mean(axis=0)
     start = model.eigenvectors[used, :-1]
-    objective = _Surprise(
+    objective = _LogLoss(
         (faces - middle).astype(np.float32), means - middle, onehot, start, settings.pull
     )
     first = np.append(start.ravel(), np.log(counts / counts.sum()))
@@ -58,8 +59,8 @@ def refined(
     return FisherfaceModel(mean, eigenvectors, model.eigenvalues, projections, model.numbers)
 
 
-class _Surprise:
-    """The mean surprise at the labels, and its gradient, of directions (D, K) and C priors.
+class _LogLoss:
+    """The log loss of the labels, and its gradient, of directions (D, K) and C priors.
 
     Args:
         faces: (N, D) float32, about the middle of the class means.
@@ -93,8 +94,8 @@ class _Surprise:
         chances /= chances.sum(axis=1, keepdims=True)
         of_label = np.maximum((chances * self._onehot).sum(axis=1), 1e-30)
         moved = directions - self._start
-        surprise = -float(np.log(of_label, dtype=np.float64).mean())
-        surprise += 0.5 * self._pull * float(np.square(moved).sum())
+        loss = -float(np.log(of_label, dtype=np.float64).mean())
+        loss += 0.5 * self._pull * float(np.square(moved).sum())
 
         slope = (chances - self._onehot) / count  # of the logits
         of_centres = (slope.T @ projected).astype(np.float64)
@@ -102,4 +103,4 @@ class _Surprise:
         of_centres -= totals[:, None] * centres
         gradient = (self._faces.T @ (slope @ centres.astype(np.float32))).astype(np.float64)
         gradient += self._means.T @ of_centres + self._pull * moved
-        return surprise, np.append(gradient.ravel(), totals)
+        return loss, np.append(gradient.ravel(), totals)

@@ -13,11 +13,11 @@ from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.mirrored_views import agreed, read_both_ways
 from expression_ros.training.data.faces import FaceSet, describe_faces, prepare_faces
-from expression_ros.training.data.people_groups import GroupTable, group_figures
-from expression_ros.training.data.people_votes import known_or_none, people_figures
-from expression_ros.training.data.portraits import Portrait, portraits_of
-from expression_ros.training.evaluation.metrics import evaluate
+from expression_ros.training.data.image_archives import Portrait, portraits_of
+from expression_ros.training.data.people_votes import known_or_none
+from expression_ros.training.evaluation.metrics import evaluate, people_figures
 from expression_ros.training.evaluation.model_card import FaceScores, PortraitScore
+from expression_ros.training.evaluation.people_groups import GroupTable, group_figures
 from expression_ros.training.fisherfaces.lessons import seen_by_most
 from expression_ros.vocabulary import EMOTIONS
 

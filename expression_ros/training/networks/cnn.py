@@ -22,7 +22,7 @@ from expression_ros.recognition.network_classifier import NetworkClassifier
 from expression_ros.recognition.network_description import NetworkDescription
 from expression_ros.recognition.scores import softmax
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.networks.cnn_model import NETWORK_FILE, write_cnn
+from expression_ros.training.networks.cnn_model import NETWORK_FILE, CnnSettings, write_cnn
 from expression_ros.training.networks.expression_networks import DESIGNS, load_imagenet_weights
 from expression_ros.training.networks.face_variation import augment
 
@@ -33,25 +33,6 @@ _HEAD_FIRST = 0.25  # share of a transfer in which only the new layer learns
 _SMOOTHING = 0.1  # of the labels, many of which are wrong (Szegedy et al., 2016)
 _FORECAST_AFTER = 10  # steps
 _MOST_DIFFERENT = 1e-3  # between the probabilities of PyTorch and cv2.dnn
-
-
-@dataclass(frozen=True)
-class CnnSettings:
-    """How a network is trained.
-
-    Attributes:
-        network: a key of DESIGNS.
-        epochs: passes over the faces.
-        batch: faces per step.
-        seed: of everything random.
-        weights: ImageNet weight file of a transfer.
-    """
-
-    network: str
-    epochs: int = 40
-    batch: int = 64
-    seed: int = 1
-    weights: Path | None = None
 
 
 @dataclass

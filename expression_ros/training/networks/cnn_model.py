@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,26 @@ from expression_ros.training.data.faces import DataError
 from expression_ros.vocabulary import FER2013_ORDER
 
 NETWORK_FILE = "network.onnx"
+NETWORKS = ("compact", "blocks", "mobilenetv2", "vgg16")
+
+
+@dataclass(frozen=True)
+class CnnSettings:
+    """How a network is trained.
+
+    Attributes:
+        network: one of NETWORKS, the keys of expression_networks.DESIGNS.
+        epochs: passes over the faces.
+        batch: faces per step.
+        seed: of everything random.
+        weights: ImageNet weight file of a transfer.
+    """
+
+    network: str = NETWORKS[0]
+    epochs: int = 40
+    batch: int = 64
+    seed: int = 1
+    weights: Path | None = None
 
 
 def write_cnn(folder: Path, description: NetworkDescription, facts: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from expression_ros.recognition.vector_rules import (
     Rule,
     Standardization,
 )
+from expression_ros.training.evaluation.metrics import log_loss
 
 Progress = Callable[[str], None]
 
@@ -58,6 +59,17 @@ class VectorRuleSettings:
     epochs: int = 40
     weight_decay: float = 0.04
     seed: int = 1
+
+    def used(self) -> dict[str, Any]:
+        """Return the settings that this rule depends on, as plain values."""
+        names = {
+            LinearRule.name: ("cost",),
+            RbfRule.name: ("cost", "gamma"),
+            NeighbourRule.name: ("neighbours",),
+            PerceptronRule.name: ("hidden", "epochs", "weight_decay"),
+        }[self.rule]
+        record = {name: getattr(self, name) for name in ("rule", *names, "components", "seed")}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in record.items()}
 
 
 @dataclass(frozen=True)
@@ -182,8 +194,8 @@ def fit_perceptron(
 
     Args:
         vectors, numbers: to train on.
-        held_out: vectors and numbers on which the epochs are compared, by how surprising the true
-            classes are (accuracy stands still on few faces); it stops when eight in a row were no
+        held_out: vectors and numbers on which the epochs are compared, by their log loss
+            (accuracy stands still on few faces); it stops when eight in a row were no
             better.
         settings: see VectorRuleSettings.
         progress: is told the accuracy after every epoch and how long it may still take.
@@ -202,9 +214,9 @@ def fit_perceptron(
         network.partial_fit(vectors, numbers, classes=np.unique(numbers))
         probabilities = network.predict_proba(held_out[0])
         accuracy = float((probabilities.argmax(axis=1) == held_out[1]).mean())
-        surprise = _surprise(probabilities, held_out[1])
-        if surprise < best:
-            best, since = surprise, 0
+        loss = log_loss(probabilities, held_out[1])
+        if loss < best:
+            best, since = loss, 0
             kept = [array.copy() for array in (*network.coefs_, *network.intercepts_)]
         else:
             since += 1
@@ -276,24 +288,21 @@ def without_basis(model: VectorModel) -> VectorModel:
 
 
 def best_temperature(decisions: np.ndarray, numbers: np.ndarray) -> float:
-    """Return the temperature whose softmax finds the true classes least surprising.
+    """Return the temperature whose softmax has the least log loss.
 
     Args:
         decisions: (N, C) float.
         numbers: (N,) int, the true classes.
     """
-    surprise = [_surprise(softmax(decisions, t), numbers) for t in _TEMPERATURES]
-    return float(_TEMPERATURES[int(np.argmin(surprise))])
-
-
-def _surprise(probabilities: np.ndarray, numbers: np.ndarray) -> float:
-    """Return the mean negative logarithm of the true classes' probabilities."""
-    true = probabilities[np.arange(len(numbers)), numbers]
-    return float(-np.log(np.maximum(true, 1e-12)).mean())
+    losses = [log_loss(softmax(decisions, t), numbers) for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmin(losses))])
 
 
 def _held_out(numbers: np.ndarray, pairs: np.ndarray | None, seed: int) -> np.ndarray:
-    """Return (N,) bool: about HELD_OUT of each class, and at least one face of it."""
+    """Return (N,) bool: about HELD_OUT of each class, and at least one face of it.
+
+    scikit-learn's splitters would hold out other faces, and the models would come out otherwise.
+    """
     pairs = np.arange(len(numbers)) if pairs is None else pairs
     rng = np.random.default_rng(seed)
     chosen = []

@@ -1,0 +1,1 @@
+"""Training the classifiers on descriptors: svm, knn, mlp and landmarks."""
