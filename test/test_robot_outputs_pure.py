@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from expression_ros.mirroring.interfaces import NotInstalledError, interface_class
 from expression_ros.mirroring.output_timing import ColourFade, NewestCall
-from expression_ros.mirroring.robot import NotInstalledError, interface_class
 
 COLOURS = {"rest": (0.0, 0.0, 0.0, 1.0), "red": (1.0, 0.0, 0.0, 1.0), "dim": (0.0, 0.5, 1.0, 0.0)}
 

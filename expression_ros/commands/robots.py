@@ -12,8 +12,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from expression_ros.mirroring.interfaces import NotInstalledError, interface_class
 from expression_ros.mirroring.joint_motion import JointMotion
-from expression_ros.mirroring.robot import NotInstalledError, interface_class
 from expression_ros.mirroring.robot_table import (
     ANSWERS,
     CONCERN,

@@ -1,15 +1,12 @@
-"""What a robot is to the mirror: its words, its outputs and their ROS types, its joints.
+"""What a robot is to the mirror: its words, its outputs, its joints. Plain data.
 
-Part of ``expression_ros.mirroring``: imports no ROS by itself; it asks for the packages that a
-robot's table names, so that nobody has to install those of other robots.
+Part of ``expression_ros.mirroring``: imports no ROS.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from expression_ros.vocabulary import EMOTIONS, NEUTRAL
 
@@ -136,23 +133,3 @@ class Robot:
         """Return for every word the positions of the joints that one of its outputs moves."""
         order = [self.joints.index(joint) for joint in self.joints_of(output)]
         return {word: tuple(pose[k] for k in order) for word, pose in self.poses.items()}
-
-
-class NotInstalledError(ValueError):
-    """A ROS type that a robot needs is not installed; one line with the remedy."""
-
-
-def interface_class(name: str) -> Any:
-    """Return the class of a ROS type such as ``hri_msgs/msg/Expression``.
-
-    Raises:
-        NotInstalledError: the package is not installed, or has no such type.
-    """
-    package, kind, type_name = name.split("/")
-    try:
-        return getattr(importlib.import_module(f"{package}.{kind}"), type_name)
-    except (ImportError, AttributeError):
-        raise NotInstalledError(
-            f"{name} is not installed: sudo apt install ros-$ROS_DISTRO-{package.replace('_', '-')}"
-            f", or build {package} in your workspace, and source it"
-        ) from None

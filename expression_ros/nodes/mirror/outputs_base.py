@@ -10,7 +10,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from expression_ros.mirroring.behaviour import Command
-from expression_ros.mirroring.robot import NotInstalledError, interface_class
+from expression_ros.mirroring.interfaces import NotInstalledError, interface_class
 from expression_ros.mirroring.robot_table import Output, Robot
 from expression_ros.nodes.common.publishing import publish
 from expression_ros.nodes.common.topics import full_name

@@ -18,8 +18,8 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from expression_ros.mirroring.behaviour import Command
+from expression_ros.mirroring.interfaces import interface_class
 from expression_ros.mirroring.joint_motion import JointMotion, TrajectoryPoint
-from expression_ros.mirroring.robot import interface_class
 from expression_ros.mirroring.robot_table import Output, Robot
 from expression_ros.nodes.common.topics import UNNAMED, full_name
 from expression_ros.nodes.mirror.outputs_base import TopicOutput
