@@ -132,7 +132,7 @@ def _as_json(face: FaceReading) -> dict[str, Any]:
 
 def _write_picture(path: Path, reading: FrameReading, folder: Path) -> Path:
     from expression_ros import read_colour_photo
-    from expression_ros.viewing.drawing import annotated, write_beside
+    from expression_ros.viewing.photo_picture import annotated, write_beside
 
     return write_beside(annotated(read_colour_photo(path), reading), path, folder)
 

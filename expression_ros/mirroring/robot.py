@@ -1,7 +1,6 @@
-"""What a robot is to the mirror: its words, its outputs and their ROS types, its joints.
+"""What a robot is to the mirror: its words, its outputs, its joints. Plain data.
 
-Part of ``expression_ros.mirroring``: imports no ROS by itself; it asks for the packages that a
-robot's table names, so that nobody has to install those of other robots.
+Part of ``expression_ros.mirroring``: imports no ROS.
 """
 
 from __future__ import annotations
