@@ -53,8 +53,8 @@ class Place:
     lines: tuple[str, ...] = ()
     colour: str = ""
     x: float = 0.0
-    above: list[Place] = field(default_factory=list)
-    below: list[Place] = field(default_factory=list)
+    above: list[Place] = field(default_factory=list, repr=False)  # each names the other
+    below: list[Place] = field(default_factory=list, repr=False)
 
     @property
     def width(self) -> float:
