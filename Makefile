@@ -78,7 +78,7 @@ mutations: clips
 
 lint: environment
 	@$(PYTHON) -m ruff check .
-	@$(PYTHON) -m mypy expression_ros
+	@$(PYTHON) -m mypy
 
 # Rebuilds everything in models/ and docs/models.md: make models DATA=folder with fer2013.npz,
 # ferplus_votes.npz, muxspace.zip and london.zip (and london_faces_info.csv, if it is there). The

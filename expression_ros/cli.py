@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     _let_every_letter_through()
     try:
         args = _parsed(sys.argv[1:] if arguments is None else arguments)
-        code = args.func(args)
+        code: int = args.func(args)
         if sys.stdout is not None:  # closed by the shell: >&-
             sys.stdout.flush()  # here, where a reader that has gone can be told from an error
         return code

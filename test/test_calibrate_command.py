@@ -10,8 +10,7 @@ import pytest
 from videos import frames
 
 from expression_ros.cli import main
-from expression_ros.personal.clear_frames import ClearFrames
-from expression_ros.personal.segments import between, parsed_segments
+from expression_ros.personal.clear_frames import ClearFrames, between, parsed_segments
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.person import load_person, person_names, person_path
 
@@ -135,7 +134,7 @@ def test_pictures_in_a_folder_per_emotion(tmp_path, clips, astronaut, capsys):
 
 
 def test_images_come_from_a_running_camera_node(ros, clips):
-    from expression_ros.nodes.common.frame_subscription import subscribed_frames
+    from expression_ros.nodes.common.image_input import subscribed_frames
     from expression_ros.nodes.common.image_messages import to_image_message
 
     picture = next(image for _, image in frames(clips / "single_face.mp4"))
@@ -187,7 +186,7 @@ def test_segments_say_what_is_shown_when():
         (["../ada", "--camera", "0"], "is no name for a person"),
         (["ada", "--video", "film.avi"], "needs --segments"),
         (["ada", "--video", "film.avi", "--segments", "neutral 4-2"], "must come after"),
-        (["ada", "--video", "film.avi", "--segments", "bored 0-2"], "is no segment"),
+        (["ada", "--video", "film.avi", "--segments", "bored 0-2"], "is not a segment"),
         (["ada", "--video", "none.avi", "--segments", "neutral 0-2"], "none.avi"),
         (["ada", "--faces", "nowhere"], "nowhere: no such folder"),
         (["ada", "--camera", "0", "--emotions", "contempt"], "cannot say contempt"),

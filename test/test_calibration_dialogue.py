@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from expression_ros.personal.calibration import Calibration, fisherfaces_of
-from expression_ros.personal.dialogue import Dialogue
+from expression_ros.personal.dialogue import EMOTIONS, HINTS, PATIENCE_S, Dialogue, asked_emotions
 from expression_ros.personal.kept_persons import save_person
-from expression_ros.personal.questions import EMOTIONS, HINTS, PATIENCE_S, asked_emotions
 from expression_ros.recognition.person import PersonError, person_names
 from expression_ros.viewing.asking import ask_for_each
 from expression_ros.vocabulary import EMOTIONS as ALL

@@ -1,5 +1,7 @@
-"""What keeps a camera's images from arriving is cured, or the diagnostics' remedy, followed to the
-letter, brings them: each situation over real DDS."""
+"""A camera whose images do not arrive: cured, or the remedy in the diagnostics works.
+
+Each situation is made over real DDS, and the remedy followed to the letter.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,14 @@ from ros_bench import RosBench
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from expression_ros.nodes.common.camera_topics import (
+from expression_ros.nodes.common.diagnostics import OK, WARN
+from expression_ros.nodes.common.image_messages import to_image_message, to_jpeg_message
+from expression_ros.nodes.common.topics import (
     Company,
     ImageTopic,
     is_remapped,
     places_of_images,
 )
-from expression_ros.nodes.common.diagnostics import OK, WARN
-from expression_ros.nodes.common.image_messages import to_image_message, to_jpeg_message
 from expression_ros.nodes.recognizer.node import Recognizer
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
@@ -197,8 +199,8 @@ def test_a_topic_that_is_no_image_is_named_with_its_type(situation):
     with_text = situation.drivers.enter_context(RosBench())
     with_text.node.create_publisher(String, "/cam", 1)
     situation.recognizer("-r", "image:=/cam")
-    told = situation.wait("input", WARN, "which is no image").message
-    assert "/test_bench publishes /cam as std_msgs/msg/String, which is no image; " in told
+    told = situation.wait("input", WARN, "which is not an image").message
+    assert "/test_bench publishes /cam as std_msgs/msg/String, which is not an image; " in told
 
 
 @pytest.mark.parametrize(

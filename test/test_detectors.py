@@ -22,7 +22,7 @@ NETWORKS = DETECTORS[1:]
 
 @pytest.fixture(params=DETECTORS)
 def make(request):
-    """Return what makes a detector of a kind: make(selection, min_face)."""
+    """Return what makes a detector of one kind, of a selection and a least size of faces."""
     return choice_of(request.param).make
 
 

@@ -34,7 +34,7 @@ from expression_ros.nodes.common.parameters import NodeParameters
 from expression_ros.nodes.mirror.node import Mirror
 from expression_ros.nodes.recognizer.node import Recognizer
 from expression_ros.nodes.recognizer.statistics import RecognizerStatistics
-from expression_ros.parameters.mirror import MIRROR_PARAMETERS
+from expression_ros.parameters.nodes import MIRROR_PARAMETERS
 from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS, RECOGNIZER_THRESHOLDS
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.readings import FaceReading, FrameReading

@@ -20,8 +20,8 @@ from trajectory_msgs.msg import JointTrajectory
 from expression_ros.nodes.camera import Camera
 from expression_ros.nodes.common.diagnostics import ERROR, OK, WARN
 from expression_ros.nodes.emotion_selector import EmotionSelector
-from expression_ros.nodes.mirror.controller_joints import mismatch
 from expression_ros.nodes.mirror.node import Mirror
+from expression_ros.nodes.mirror.outputs_joints import mismatch
 from expression_ros.nodes.recognizer.node import Recognizer
 
 pytestmark = pytest.mark.usefixtures("quick_reports")
@@ -197,7 +197,7 @@ class Controller(Node):
 def test_a_controller_with_other_joints_is_told(
     ros, reports, elsewhere, table, monkeypatch, joints, partial, problem
 ):
-    monkeypatch.setattr("expression_ros.nodes.mirror.controller_joints._ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr("expression_ros.nodes.mirror.outputs_joints._ASK_AGAIN_S", 0.1)
     there = elsewhere()
     controller = there.add(Controller(there, joints, partial))
     node = mirror(ros, table(JOINT_TABLE))

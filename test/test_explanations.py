@@ -23,7 +23,7 @@ import draw_explanations as explanations  # noqa: E402
 from generated_faces import write_linear_onnx  # noqa: E402
 
 from expression_ros.mirroring.robot_table import load_robot  # noqa: E402
-from expression_ros.parameters.camera import CAMERA_PARAMETERS  # noqa: E402
+from expression_ros.parameters.nodes import CAMERA_PARAMETERS  # noqa: E402
 from expression_ros.parameters.table import check_value  # noqa: E402
 from expression_ros.recognition.cascades import load_cascade  # noqa: E402
 from expression_ros.recognition.detection import FaceDetector  # noqa: E402

@@ -211,7 +211,7 @@ def test_missing_file_names_the_whole_path(tmp_path, monkeypatch):
 def test_file_that_is_no_video(tmp_path, content):
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
-    assert "no video that OpenCV can read" in problem_of(str(path))
+    assert "is not a video that OpenCV can decode" in problem_of(str(path))
 
 
 def test_file_that_is_no_image(tmp_path):

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from expression_ros.parameters.all_nodes import TABLES
 from expression_ros.parameters.files import (
     applies,
     for_all_only,
@@ -20,6 +19,7 @@ from expression_ros.parameters.files import (
     sections,
     unknown_parameters,
 )
+from expression_ros.parameters.nodes import TABLES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 KNOWN = ("min_face", "min_confidence", "smoothing", "use_sim_time")
@@ -219,6 +219,6 @@ def test_the_shipped_file_loads_at_run_time_and_a_misspelt_name_is_told(ros):
     node_of(ros, "recognizer")
     ros.set_parameter("/recognizer", "min_face", 0.3)
     assert load(ros, "recognizer", REPOSITORY / "config" / "expression.yaml") == {}
-    assert dumped(ros, "recognizer")["min_face"] == 0.12
+    assert dumped(ros, "recognizer")["min_face"] == 0.06
     refused = ros.set_parameter("/recognizer", "min_facee", 0.3)
     assert not refused.successful and "min_facee; did you mean min_face?" in refused.reason

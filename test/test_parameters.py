@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from expression_ros.parameters.all_nodes import TABLES
+from expression_ros.parameters.nodes import TABLES
 from expression_ros.parameters.table import ParameterSpec, check_value
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from expression_ros.recognition import detection, pipeline
+from expression_ros.recognition import detection, search
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
@@ -32,7 +32,7 @@ GOOD_FRAMES = 60  # at 30 Hz: the search interval of a second, four turns, half 
 @pytest.fixture
 def faults(monkeypatch):
     monkeypatch.setattr(detection, "load_cascade", lambda name: BrightSquare())
-    monkeypatch.setattr(pipeline, "ThreadPoolExecutor", InlineExecutor)
+    monkeypatch.setattr(search, "ThreadPoolExecutor", InlineExecutor)
     return Faults(monkeypatch)
 
 
@@ -114,7 +114,7 @@ class AnyStream(RuleBasedStateMachine):
                 self.read(frame(width, height, content, place))
 
     def pending_failure(self):
-        future = self.recognizer._newcomers
+        future = self.recognizer._search._newcomers
         return future is not None and future.done() and future.exception() is not None
 
     @rule()
@@ -218,7 +218,7 @@ class WaitingExecutor(InlineExecutor):
 @pytest.fixture
 def searching(faults, monkeypatch):
     """Return a recognizer that follows a face, and whose search for newcomers is under way."""
-    monkeypatch.setattr(pipeline, "ThreadPoolExecutor", WaitingExecutor)
+    monkeypatch.setattr(search, "ThreadPoolExecutor", WaitingExecutor)
     WaitingExecutor.work.clear()
     recognizer = ExpressionRecognizer(
         FaceDetector(), Calm(), RecognitionSettings(background=True, redetect_interval=0.2)

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from expression_ros.mirroring.colour_fade import ColourFade
-from expression_ros.mirroring.newest_call import NewestCall
+from expression_ros.mirroring.output_timing import ColourFade, NewestCall
 from expression_ros.nodes.common.interfaces import NotInstalledError, interface_class
 
 COLOURS = {"rest": (0.0, 0.0, 0.0, 1.0), "red": (1.0, 0.0, 0.0, 1.0), "dim": (0.0, 0.5, 1.0, 0.0)}

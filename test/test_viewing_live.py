@@ -25,7 +25,7 @@ from expression_ros.recognition.overlay import COLOURS
 from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node
 from expression_ros.session.live import LiveFrame, LiveSession
-from expression_ros.viewing.live_picture import LivePicture, person_picture
+from expression_ros.viewing.drawing import LivePicture, person_picture
 
 # As after "pip install ." with no ROS: whatever imports one of these fails.
 CORE_ALONE = """

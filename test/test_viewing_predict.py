@@ -84,7 +84,7 @@ def test_json_names_the_picture_that_was_asked_for(portrait, tmp_path, capsys):
 def test_a_folder_that_cannot_be_one_is_said_and_the_table_still_printed(portrait, capsys):
     assert main(["predict", str(portrait), "--output", str(portrait)]) == 2
     captured = capsys.readouterr()
-    assert "is no folder; name another with --output" in captured.err
+    assert "is not a folder; name another with --output" in captured.err
     assert captured.err.count("\n") == 1 and "happiness" in captured.out
     assert cv2.imread(str(portrait)) is not None
 

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from expression_ros.commands import face_sheet
-from expression_ros.mirroring.face_animation import BLINK_PERIOD, GLANCE_SIZE, SPRING_RATE
 from expression_ros.mirroring.virtual_face import (
+    BLINK_PERIOD,
     EXPRESSIONS,
+    GLANCE_SIZE,
+    SPRING_RATE,
     FaceAnimator,
     FaceShape,
     UnknownExpressionError,

@@ -333,11 +333,11 @@ def _png(width, height, data):
 
 
 @pytest.mark.parametrize(("data", "words"), [
-    (b"", "no picture"), (b"no picture at all", "no picture"), (b"<svg/>", "no picture"),
+    (b"", "not a picture"), (b"no picture at all", "not a picture"), (b"<svg/>", "not a picture"),
     (_png(30_000, 30_000, bytes(1000)), "too many pixels"),
     (_png(8000, 8000, bytes(1000)), "cut short"),
-    (b"\xff\xd8\xff" + bytes(2000), "no picture"),
-    (b"II*\x00" + bytes(2000), "no picture"),
+    (b"\xff\xd8\xff" + bytes(2000), "not a picture"),
+    (b"II*\x00" + bytes(2000), "not a picture"),
 ])  # fmt: skip
 def test_what_is_no_photo_or_a_bomb_gets_one_line(web, data, words):
     status, answer = web.photo(data)

@@ -41,6 +41,7 @@ from expression_ros.recognition.illumination import brightened
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 
 SIZE = (640, 480)
+MIN_FACE = 0.06  # the default of the recognizer
 FOUND = 0.4
 
 
@@ -111,7 +112,10 @@ def _looks(detector: Detector, grey: np.ndarray) -> list[Detection]:
     """Return what a thorough search of a stream sees, whose looks are taken one a frame."""
     parts, turned = detector.parts, detector.turned_looks
     found = detector.search_frame(grey, range(parts))
-    return found or detector.search_frame(grey, range(parts, parts + turned), True)
+    found = found or detector.search_frame(grey, range(parts, parts + turned), True)
+    for look in range(detector.small_looks):
+        found = found or detector.search_frame(grey, [parts + turned + look], True)
+    return found
 
 
 class _Resting:
@@ -135,7 +139,10 @@ def costs(video: Path, choices: dict[str, DetectorChoice]) -> Iterator[str]:
     empty = [np.roll(room, 5 * k, axis=1) for k in range(len(frames))]
     spent = {name: [0.0, 0.0, 0.0] for name in choices}
     for place, stream in enumerate((frames, empty)):
-        readers = {n: ExpressionRecognizer(c.make(), _Resting()) for n, c in choices.items()}
+        readers = {
+            n: ExpressionRecognizer(c.make(min_face=MIN_FACE), _Resting())
+            for n, c in choices.items()
+        }
         for k, grey in enumerate(stream):
             for name, reader in readers.items():
                 begin = time.process_time()
@@ -165,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
     detector = FaceDetector()
     searches: dict[str, Search] = {}
     for name, choice in choices.items():
-        searches |= searches_of(name, choice.make())
+        searches |= searches_of(name, choice.make(min_face=MIN_FACE))
     faces = []
     for portrait in portraits(args.data, args.portraits):
         found = detector.search_photo(portrait)

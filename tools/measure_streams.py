@@ -107,7 +107,7 @@ def read(frames: Iterable[tuple[np.ndarray, float]], reader: ExpressionRecognize
         face = reader.read(grey, stamp).primary
         if face is None:
             continue
-        alone = reader._memories[face.id].prediction
+        alone = next(t for t in reader._tracker.tracks if t.id == face.id).memory.prediction
         assert alone is not None
         leader = max(alone.scores, key=lambda label: alone.scores[label])
         said.append(Said(stamp, face.id, face.label, leader, alone.scores[leader]))

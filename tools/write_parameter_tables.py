@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from expression_ros.parameters.all_nodes import TABLES
+from expression_ros.parameters.nodes import TABLES
 from expression_ros.parameters.table import ParameterSpec
 
 BEGIN, END = "<!-- parameters: begin -->", "<!-- parameters: end -->"

@@ -14,10 +14,9 @@ import numpy as np
 from expression_ros import FrameSource, open_source
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
 from expression_ros.personal.calibration import Calibration, fisherfaces_of, report
-from expression_ros.personal.dialogue import Dialogue
+from expression_ros.personal.clear_frames import between, parsed_segments
+from expression_ros.personal.dialogue import EMOTIONS, FRAMES, Dialogue, asked_emotions
 from expression_ros.personal.kept_persons import delete_person
-from expression_ros.personal.questions import EMOTIONS, FRAMES, asked_emotions
-from expression_ros.personal.segments import between, parsed_segments
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.person import PersonError, checked_name, load_person, person_names
@@ -109,7 +108,7 @@ def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -
                 with_source.close()
             tell(calibration, emotion, count)
     elif args.topic is not None:
-        from expression_ros.nodes.common.frame_subscription import subscribed_frames
+        from expression_ros.nodes.common.image_input import subscribed_frames
 
         with subscribed_frames(args.topic) as frames:
             dialogue = Dialogue(calibration, emotions, args.frames, session, choice.make("single"))

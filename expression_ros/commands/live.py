@@ -64,7 +64,7 @@ def _live(args: argparse.Namespace) -> int:
     from expression_ros.recognition.landmarks import LandmarkFinder
     from expression_ros.session.defaults import behaviour_as_node, recognizer_as_node
     from expression_ros.session.live import LiveSession
-    from expression_ros.viewing.live_picture import LivePicture
+    from expression_ros.viewing.drawing import LivePicture
     from expression_ros.viewing.windows import PictureWindow
 
     if args.video is None and not is_webcam(args.camera):

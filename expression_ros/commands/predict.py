@@ -114,7 +114,7 @@ def _complain(text: str) -> None:
 def _folder_of_pictures(args: argparse.Namespace) -> Path | None:
     """Return where pictures go, None for nowhere."""
     if args.output is not None:
-        return args.output
+        return Path(args.output)
     return None if args.json or args.no_picture else Path()
 
 
@@ -130,7 +130,7 @@ def _as_json(face: FaceReading) -> dict[str, Any]:
 
 def _write_picture(path: Path, reading: FrameReading, folder: Path) -> Path:
     from expression_ros import read_colour_photo
-    from expression_ros.viewing.photo_picture import annotated, write_beside
+    from expression_ros.viewing.drawing import annotated, write_beside
 
     return write_beside(annotated(read_colour_photo(path), reading), path, folder)
 

@@ -1,6 +1,6 @@
-"""Trains the network behind the descriptor ``embedding`` and writes it as ONNX.
+r"""Trains the network behind the descriptor ``embedding`` and writes it as ONNX.
 
-    python -m expression_ros.commands.train_embedding --data fer2013.npz \\
+    python -m expression_ros.commands.train_embedding --data fer2013.npz \
         --muxspace muxspace.zip --output models/embedding/embedding.onnx
 
 Training needs PyTorch (``pip install torch onnx``); recognition runs the ONNX file with

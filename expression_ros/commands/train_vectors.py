@@ -159,7 +159,7 @@ def train_vector_classifier(arguments: argparse.Namespace) -> int:
 
 
 def _parser(kinds: Any, kind: str, text: str) -> argparse.ArgumentParser:
-    parser = kinds.add_parser(kind, help=text)
+    parser: argparse.ArgumentParser = kinds.add_parser(kind, help=text)
     parser.add_argument("--data", type=Path, required=True, metavar="PATH",
                         help="labelled faces: fer2013.npz or .csv, or what expression-ros prepare "
                         "wrote")  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from expression_ros.frames.sources import Frame, FrameSource, SourceError
 from expression_ros.images.files import (
     PICTURE_SUFFIXES,
@@ -68,12 +70,15 @@ class ImageSequence(FrameSource):
 
     @property
     def skipped(self) -> tuple[str, ...]:
+        """Names of the files that could not be decoded so far, in order."""
         return tuple(self._skipped)
 
     def retrieve(self) -> Frame | None:
+        """Return the image grabbed last; see FrameSource.retrieve."""
         return self._decode(self._paths[self._next - 1]) if self._next else None
 
     def close(self) -> None:
+        """Do nothing: no file stays open."""
         pass  # no file stays open
 
     def _advance(self) -> bool:
@@ -87,7 +92,7 @@ class ImageSequence(FrameSource):
 
     def _decode(self, path: Path) -> Frame | None:
         if self._last is not None and self._last[0] == path:
-            return self._last[1].copy()
+            return np.array(self._last[1])
         try:
             image = read_picture(path, colour=True)
         except PictureFileError as error:
@@ -95,10 +100,15 @@ class ImageSequence(FrameSource):
             self._skipped[readable_name(path.name)] = None
             return None
         self._last = path, image
-        return self._last[1].copy()
+        return np.array(image)
 
 
 def images_of(folder: Path) -> list[Path]:
+    """Return the image files of a folder, in the order of their names.
+
+    Raises:
+        SourceError: it cannot be read, or holds no images.
+    """
     try:
         images = pictures_in(folder)
     except PictureFileError as error:

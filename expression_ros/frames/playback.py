@@ -90,7 +90,7 @@ def frames_in_time(
 
     Args:
         source: what to read.
-        stopping: set by whoever wants no more.
+        stopping: set by the caller to end.
         loop: begin a file again at its end; not one without a single frame.
 
     Raises:

@@ -108,11 +108,13 @@ class FrameSource(ABC):
 
 
 def plausible_rate(rate: float) -> float:
+    """Return a rate in Hz as a file or driver gives it, FALLBACK_RATE_HZ where it cannot be."""
     lowest, highest = _PLAUSIBLE_RATES_HZ
     return float(rate) if lowest <= rate <= highest else FALLBACK_RATE_HZ  # NaN falls through
 
 
 def size_and_rate(capture: Any, rate: float, on_the_side: bool = False) -> str:
+    """Return a cv2.VideoCapture's size, turned where it is on the side, and rate in Hz as text."""
     width, height = (
         int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     )
@@ -122,6 +124,7 @@ def size_and_rate(capture: Any, rate: float, on_the_side: bool = False) -> str:
 
 
 def retrieve(capture: Any) -> Frame | None:
+    """Return the frame that a cv2.VideoCapture grabbed last, (H, W, 3) uint8 BGR, None for none."""
     good, image = capture.retrieve()
     if not good or image is None or image.size == 0 or image.dtype != np.uint8:
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import cv2
+import numpy as np
 
 from expression_ros.frames.sources import (
     Frame,
@@ -52,7 +53,7 @@ class VideoFile(FrameSource):
             self._capture.release()
             name = readable_name(path)
             raise SourceError(
-                f"{name} is no video that OpenCV can read; "
+                f"{name} is not a video that OpenCV can decode; "
                 "check it with a player and convert it (ffmpeg -i FILE out.mp4)"
             )
         rate = frame_rate or plausible_rate(self._capture.get(cv2.CAP_PROP_FPS))
@@ -62,6 +63,7 @@ class VideoFile(FrameSource):
 
     @property
     def seconds(self) -> float:
+        """When the frame grabbed last was taken, in seconds from the first frame."""
         return super().seconds if self._is_even else self._seconds
 
     @property
@@ -71,6 +73,7 @@ class VideoFile(FrameSource):
         return int(count) if 0 < count < 1e9 else None  # raw streams claim negative numbers
 
     def gap(self) -> float | None:
+        """Return the seconds to the next frame by its own time stamp; see FrameSource.gap."""
         if self._is_even or not self.position:
             return None
         if self._ahead is None and self._capture.grab():
@@ -78,12 +81,16 @@ class VideoFile(FrameSource):
         return None if self._ahead is None else self._ahead - self._seconds
 
     def retrieve(self) -> Frame | None:
+        """Return the frame grabbed last, upright; see FrameSource.retrieve."""
         if self._ahead is not None:
             return None
         image = retrieve(self._capture)
-        return image if image is None or self._turn is None else cv2.rotate(image, self._turn)  # type: ignore[return-value]
+        if image is None or self._turn is None:
+            return image
+        return np.asarray(cv2.rotate(image, self._turn), np.uint8)
 
     def close(self) -> None:
+        """Close the file."""
         self._capture.release()
 
     def _advance(self) -> bool:
@@ -142,13 +149,15 @@ _MATRIX = {  # a, b, c, d of the display matrix: clockwise degrees
     (0, -1, 1, 0): 270,
 }
 _ONE = 1 << 16  # 16.16 fixed point
-_MOST_BOXES = 10_000  # so that a damaged file keeps nobody busy
+_MOST_BOXES = 10_000  # so that a damaged file does not take forever
 _LONGEST_BOX = 1 << 20  # bytes of a box that is read as a whole
 
 
 def rotation_of(path: Path) -> int | None:
-    """Return by how many degrees clockwise the pictures of an MP4 or QuickTime file are to be
-    turned to stand upright: 0, 90, 180 or 270; None if it is no such file or does not say.
+    """Return by how many degrees clockwise an MP4 or QuickTime file's images are to be turned.
+
+    Returns:
+        0, 90, 180 or 270; None if it is not such a file or does not say.
 
     Raises:
         OSError: the file cannot be read.
@@ -208,7 +217,7 @@ def _turned(file: BinaryIO, track: list[tuple[bytes, int, int]]) -> int | None:
         if len(data) < place + 36:
             return None
         a, b, _, c, d = struct.unpack(">5i", data[place : place + 20])
-        return _MATRIX.get(tuple(value // _ONE for value in (a, b, c, d)))  # type: ignore[call-overload]
+        return _MATRIX.get((a // _ONE, b // _ONE, c // _ONE, d // _ONE))
     return None
 
 

@@ -56,9 +56,11 @@ class Webcam(FrameSource):
         super().__init__(f"webcam {device} ({size_and_rate(self._capture, rate)})", rate)
 
     def retrieve(self) -> Frame | None:
+        """Return the frame grabbed last; see FrameSource.retrieve."""
         return retrieve(self._capture)
 
     def close(self) -> None:
+        """Release the device."""
         self._capture.release()
 
     def _advance(self) -> bool:

@@ -17,8 +17,12 @@ import cv2
 import numpy as np
 
 from expression_ros.images.depth import DepthMemory
-from expression_ros.images.header import MAX_DECODED_PIXELS, declared_size
-from expression_ros.images.jpeg_without_end import decode_without_end, may_lack_only_end
+from expression_ros.images.header import (
+    MAX_DECODED_PIXELS,
+    declared_size,
+    decode_without_end,
+    may_lack_only_end,
+)
 
 # Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
 BYTES_PER_PIXEL = {
@@ -39,7 +43,7 @@ PLANAR = {
 MIN_SIDE = 20
 
 # Drivers that do not say what their channels mean nearly always mean these; and uyvy and yuyv are
-# the younger names of what every cv_bridge knows by the older ones.
+# the new names of what every cv_bridge knows by the old ones.
 _ALIASES = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC1": "mono16", "uyvy": "yuv422",
             "yuyv": "yuv422_yuy2"}  # fmt: skip
 
@@ -83,7 +87,8 @@ def grey_from_message(message: Any, depth: DepthMemory | None = None) -> np.ndar
     if hasattr(message, "format"):
         return _decode(message, cv2.IMREAD_GRAYSCALE, depth)
     if _encoding_of(message) in PLANAR:
-        return _planes(message)[: message.height].copy()
+        grey: np.ndarray = _planes(message)[: message.height].copy()
+        return grey
     return _convert(_checked(message, depth), "mono8")
 
 
@@ -248,7 +253,7 @@ def _check_declared(message: Any) -> ImageError | None:
 
     OpenCV takes the memory for the declared size before it looks at the pixels: 2.7 GB for a
     PNG of 100 bytes that says it is 30000x30000. Its other formats (TIFF, EXR, ...) are left
-    aside: no camera sends them, and each is one more decoder open to whoever can publish.
+    aside: no camera sends them, and each is one more decoder open to everybody who can publish.
     """
     data = memoryview(message.data)
     width, height, needed = declared_size(data) or (0, 0, 0)
@@ -319,5 +324,4 @@ def _rosbags_converter() -> Callable[[_Tight, str], np.ndarray]:
             "neither cv_bridge nor rosbags-image is installed: 'apt install ros-$ROS_DISTRO-"
             "cv-bridge' or 'pip install rosbags-image'",
         ) from None
-    # Its type hint asks for rosbags' own message class; it reads only what _Tight has.
-    return lambda image, wanted: np.asarray(image_to_cvimage(image, wanted))  # type: ignore[arg-type]
+    return lambda image, wanted: np.asarray(image_to_cvimage(image, wanted))

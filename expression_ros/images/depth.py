@@ -10,7 +10,7 @@ import numpy as np
 
 # What sensors give. Only these steps, so that a scene that gets a little darker changes nothing.
 DEPTHS = (8, 10, 12, 14, 16)
-# A stuck pixel, or a driver's counter in the first row, is no light: so many may lie above.
+# A stuck pixel, or a driver's counter in the first row, is not light: so many may lie above.
 _STRAY_SHARE = 1e-4
 # Looks in a row that need fewer bits before fewer are assumed: ten seconds at 60 images a second.
 # Darkness is mostly a lamp that is off for a while; brightness that jumps would be read as motion.
@@ -48,8 +48,9 @@ class DepthMemory:
     def eight_bits(self, values: np.ndarray) -> np.ndarray:
         """Return uint16 values of any shape as uint8 of the same shape, full scale 255."""
         self._look(bits_needed(values))
-        reduced = values >> np.uint16(self.bits - 8)
-        return np.minimum(reduced, 255, out=reduced).astype(np.uint8)
+        reduced: np.ndarray = values >> np.uint16(self.bits - 8)
+        np.minimum(reduced, 255, out=reduced)
+        return reduced.astype(np.uint8)
 
     def _look(self, needed: int) -> None:
         if needed >= self.bits:

@@ -18,8 +18,12 @@ import cv2
 import numpy as np
 
 from expression_ros.images.depth import DepthMemory
-from expression_ros.images.header import MAX_DECODED_PIXELS, declared_size
-from expression_ros.images.jpeg_without_end import decode_without_end, may_lack_only_end
+from expression_ros.images.header import (
+    MAX_DECODED_PIXELS,
+    declared_size,
+    decode_without_end,
+    may_lack_only_end,
+)
 
 # What a folder is looked through for. Whether this OpenCV reads gif, avif, heic and the like
 # depends on how it was built; those that it does not are named and counted.
@@ -186,15 +190,16 @@ def _without_end(data: np.ndarray, mode: int, name: str) -> np.ndarray | None:
 
 def _other_size(head: memoryview) -> tuple[int, int]:
     """Return width and height as BMP, GIF, WebP and TIFF files declare them, else (0, 0)."""
+    begin = bytes(head[:12])
     try:
-        if head[:2] == b"BM":
+        if begin[:2] == b"BM":
             width, height = struct.unpack("<ii", head[18:26])
             return abs(width), abs(height)
-        if head[:4] == b"GIF8":
+        if begin[:4] == b"GIF8":
             return struct.unpack("<HH", head[6:10])
-        if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        if begin[:4] == b"RIFF" and begin[8:] == b"WEBP":
             return _webp_size(head)
-        if head[:4] in (b"II*\0", b"MM\0*"):
+        if begin[:4] in (b"II*\0", b"MM\0*"):
             return _tiff_size(head)
     except struct.error:
         pass  # the decoder says that it is none
@@ -216,7 +221,7 @@ def _webp_size(head: memoryview) -> tuple[int, int]:
 
 
 def _tiff_size(head: memoryview) -> tuple[int, int]:
-    order = "<" if head[:1] == b"I" else ">"
+    order = "<" if bytes(head[:1]) == b"I" else ">"
     (place,) = struct.unpack(f"{order}I", head[4:8])
     (count,) = struct.unpack(f"{order}H", head[place : place + 2])
     sizes = {256: 0, 257: 0}  # width and height by their tags

@@ -76,7 +76,7 @@ class MirrorBehaviour:
         labels_received: all labels while enabled, of whatever content.
         unknown_labels: those that said ``unknown``.
         unknown_words: how often each word arrived that is in no vocabulary.
-        bad_scores: scores that were no numbers from 0 to 1.
+        bad_scores: scores that were not numbers from 0 to 1.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class MirrorBehaviour:
         self._robot = robot
         self._style = style
         self._enabled = True
-        self._emotion: str | None = None  # answered; None for nobody's
+        self._emotion: str | None = None  # answered; None while nobody is there
         self._wanted: str | None = None
         self._command = Command(robot.neutral)  # shown
         self._wanted_score: float | None = None
@@ -137,10 +137,12 @@ class MirrorBehaviour:
 
     @property
     def enabled(self) -> bool:
+        """Whether the robot follows what is seen."""
         return self._enabled
 
     @property
     def style(self) -> Style:
+        """How it moves; see Style."""
         return self._style
 
     def label_received(self, label: str, now: float) -> str | None:

@@ -118,7 +118,7 @@ _EYE_ARC = _EYE_B * (1.0 - np.abs(_EYE_U) ** 2.3) ** (1.0 / 2.3)
 
 def _side_of(shape: FaceShape, what: str, side: int) -> float:
     """Return the parameter of one side; side 1 is the right of the picture, the robot's left."""
-    return getattr(shape, f"{what}_{'left' if side > 0 else 'right'}")
+    return float(getattr(shape, f"{what}_{'left' if side > 0 else 'right'}"))
 
 
 def _lids(shape: FaceShape, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ of poses at any times:
 * Acceleration is at most half the total variation of S', S'' that is 20/sqrt(3) * R / T^2.
 * Position, velocity and acceleration never jump, whatever arrives in the middle of a move.
 
-T is chosen once so that the slowest joint keeps its limits, hence nothing needs checking later.
+T is chosen once so that the slowest joint keeps its limits, so nothing needs checking later.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class JointMotion:
         approach_time: s that an approach takes.
 
     Raises:
-        ValueError: a pose is outside the limits, or ``start`` is no pose.
+        ValueError: a pose is outside the limits, or ``start`` is not a pose.
     """
 
     def __init__(self, joints: Sequence[Joint], poses: Mapping[str, Sequence[float]], start: str):
@@ -174,10 +174,12 @@ class JointMotion:
         if not 0.0 <= intensity <= 1.0:
             raise ValueError(f"intensity is {intensity!r}: give 0 to 1")
         try:
-            pose = self._poses[word]
+            pose: np.ndarray = self._poses[word]
         except KeyError:
             raise ValueError(f"no pose {word!r}; poses: {', '.join(self._poses)}") from None
-        return pose if intensity == 1.0 else self._rest + intensity * (pose - self._rest)
+        if intensity == 1.0:
+            return pose
+        return np.asarray(self._rest + intensity * (pose - self._rest))
 
     def _sample_times(self, ramp: float) -> np.ndarray:
         """Return the times of the points of a move, s since its beginning, the last its end.
@@ -208,7 +210,8 @@ class JointMotion:
         self._adds = self._adds * np.clip(share, 0.0, 1.0)[:, np.newaxis]
         self._ends = np.minimum(self._ends, now)
         self._keep(share > 0.0)
-        return self._base + self._adds.sum(axis=0)
+        target: np.ndarray = self._base + self._adds.sum(axis=0)
+        return target
 
     def _keep(self, segments: np.ndarray) -> None:
         self._begins = self._begins[segments]
@@ -245,4 +248,5 @@ def _step(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _step_speed(time: np.ndarray) -> np.ndarray:
     """Return S' at times in units of T."""
     u = np.clip(time, 0.0, 1.0)
-    return 30.0 * u**2 * (1.0 - u) ** 2
+    speed: np.ndarray = 30.0 * u**2 * (1.0 - u) ** 2
+    return speed

@@ -1,6 +1,6 @@
-"""What a robot is to the mirror: its words, its outputs, its joints. Plain data.
+"""What a robot is to the mirror: its words, its outputs and their ROS types, its joints.
 
-Part of ``expression_ros.mirroring``: imports no ROS.
+Plain data. Part of ``expression_ros.mirroring``: imports no ROS.
 """
 
 from __future__ import annotations

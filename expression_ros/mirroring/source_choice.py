@@ -72,7 +72,7 @@ class SourceChoice:
         self._last: str | None = None  # the one chosen last, also while all are silent
 
     def scores_received(self, name: str, scores: Mapping[str, float], now: float) -> None:
-        """Take a source's scores by label at ``now`` seconds; what is no number does not count."""
+        """Take a source's scores by label at ``now`` seconds; only numbers count."""
         source = self._sources[name]
         leading = max((v for v in scores.values() if math.isfinite(v)), default=None)
         if leading is None:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -22,12 +21,13 @@ from sensor_msgs.msg import Image
 from expression_ros.frames.opening import is_webcam, open_source
 from expression_ros.frames.playback import PlaybackSchedule, RateLimit
 from expression_ros.frames.sources import Frame, FrameSource, SourceError
+from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.diagnostics import ERROR, OK, WARN, Rate, publish_statuses, status
 from expression_ros.nodes.common.image_messages import to_image_message
 from expression_ros.nodes.common.parameters import NodeParameters
 from expression_ros.nodes.common.publishing import publish
 from expression_ros.nodes.common.running import NodeFinished, run_node
-from expression_ros.parameters.camera import CAMERA_PARAMETERS
+from expression_ros.parameters.nodes import CAMERA_PARAMETERS
 
 REOPEN_PERIOD_S = 1.0
 _PARAMETER_POLL_S = 0.1  # how soon a changed frame_rate is noticed while waiting for a slow frame
@@ -76,7 +76,7 @@ class Camera(Node):
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._rate = Rate()
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # also when use_sim_time is on
+        steady = steady_clock()  # also when use_sim_time is on
         self._timer = self.create_timer(1.0, self._publish_diagnostics, clock=steady)
 
         self._stop = threading.Event()
@@ -125,7 +125,7 @@ class Camera(Node):
             else:
                 self._play(self._source)
         except Exception as error:
-            # Once the context is shut down nothing can be published; that is no error of ours.
+            # Once the context is shut down nothing can be published; that is not an error.
             if self.context.ok():
                 self._end(error)
 

@@ -7,18 +7,18 @@ from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Float32MultiArray, String
 
 from expression_ros.mirroring.source_choice import SourceChoice, source_names
+from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.diagnostics import OK, WARN, publish_statuses, status
-from expression_ros.nodes.common.mirror_scores import scores_of
 from expression_ros.nodes.common.parameters import NodeParameters, ParameterError
+from expression_ros.nodes.common.published import scores_of
 from expression_ros.nodes.common.publishing import publish
 from expression_ros.nodes.common.running import run_node
-from expression_ros.parameters.emotion_selector import EMOTION_SELECTOR_PARAMETERS
+from expression_ros.parameters.nodes import EMOTION_SELECTOR_PARAMETERS
 
 LABEL_TOPIC = "face_emotion"
 SCORES_TOPIC = f"{LABEL_TOPIC}/scores"
@@ -74,7 +74,7 @@ class EmotionSelector(Node):
                 QoSProfile(depth=10),
             )
         # Real time: whether a camera is silent has nothing to do with a simulated clock.
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._steady = steady_clock()
         self.create_timer(_TICK_S, self._update, clock=self._steady)
         self.create_timer(_REPORT_S, self._publish_report, clock=self._steady)
         self.get_logger().info(

@@ -6,18 +6,18 @@ import sys
 import time
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from expression_ros.mirroring.virtual_face import FaceAnimator, UnknownExpressionError, draw_face
+from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.image_messages import to_image_message
 from expression_ros.nodes.common.parameters import NodeParameters
 from expression_ros.nodes.common.publishing import publish
 from expression_ros.nodes.common.running import run_node
-from expression_ros.parameters.robot_face import ROBOT_FACE_PARAMETERS
+from expression_ros.parameters.nodes import ROBOT_FACE_PARAMETERS
 
 
 class RobotFace(Node):
@@ -38,7 +38,7 @@ class RobotFace(Node):
             Image, "robot_face/image", QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
         )
         self.create_subscription(String, "robot_expression", self._show, latched)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        steady = steady_clock()
         self.create_timer(1.0 / self.parameters["frame_rate"], self._draw, clock=steady)
 
     def _show(self, message: String) -> None:

@@ -47,7 +47,7 @@ def named_nodes(arguments: Sequence[str]) -> list[str]:
 
 
 def misspelt_nodes(names: Iterable[str], node: str, names_of_nodes: Collection[str]) -> list[str]:
-    """Return a line for each name that is no node's of this package, but much like this one's."""
+    """Return a line for each name that is not a node of this package, but much like this one's."""
     strange = [name for name in names if name != node and name not in names_of_nodes]
     return [
         f"no node is called {name}; did you mean {node}?"

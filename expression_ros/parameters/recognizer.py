@@ -170,8 +170,9 @@ RECOGNIZER_PARAMETERS = (
     P("primary_id", 0, "Id of the primary face where primary is id.", 0, 2**31 - 1),
     P(
         "min_face",
-        0.12,
-        "Width of the smallest face of interest, as a fraction of the frame's height.",
+        0.06,
+        "Width of the smallest face of interest, as a fraction of the frame's height. Faces below "
+        "0.12 are looked for in a part of the frame at a time, and found within some seconds.",
         0.02,
         1.0,
     ),

@@ -1,8 +1,9 @@
-"""Choosing by itself the frames in which a face is clear enough to learn from."""
+"""The frames to learn from: those of a stretch of a video, and those in which a face is clear."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -11,6 +12,46 @@ import numpy as np
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.detector import Detector
+from expression_ros.recognition.person import PersonError
+from expression_ros.vocabulary import canonical_label
+
+
+def parsed_segments(text: str, labels: Sequence[str]) -> list[tuple[str, float, float]]:
+    """Return (emotion, begin, end) in seconds of a text like ``neutral 0-4, happy 5.5-9``.
+
+    Raises:
+        PersonError: it is not of this form, or names an emotion that cannot be said.
+    """
+    segments = []
+    for part in filter(str.strip, text.split(",")):
+        name, _, span = part.strip().rpartition(" ")
+        begin, _, end = span.partition("-")
+        try:
+            segment = (canonical_label(name), float(begin), float(end))
+        except ValueError:
+            raise PersonError(
+                f"{part.strip()!r} is not a segment like 'happiness 5-9' (emotion, seconds)"
+            ) from None
+        if not 0 <= segment[1] < segment[2]:
+            raise PersonError(f"{part.strip()!r}: the end must come after the beginning")
+        if segment[0] not in labels:
+            raise PersonError(f"this model cannot say {segment[0]}; it says {', '.join(labels)}")
+        segments.append(segment)
+    if not segments:
+        raise PersonError("no segments; write for example 'neutral 0-4, happiness 5-9'")
+    return segments
+
+
+def between(
+    frames: Iterable[tuple[np.ndarray, float]], begin: float, end: float
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield the frames of a stretch of time, in seconds; a frame before it is passed over."""
+    for grey, stamp in frames:
+        if stamp >= end:
+            return
+        if stamp >= begin:
+            yield grey, stamp
+
 
 SMALLEST_PX = 60  # width of the face; a smaller one is read, but nothing is learnt from it
 SETTLE_S = 1.0  # after the question, before the first frame: a face takes its time

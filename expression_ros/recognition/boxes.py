@@ -18,10 +18,12 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> int:
+        """In square px."""
         return self.w * self.h
 
     @property
     def centre(self) -> tuple[float, float]:
+        """X and y in px."""
         return self.x + self.w / 2, self.y + self.h / 2
 
 

@@ -35,7 +35,9 @@ class Classifier(Protocol):
     """
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def labels(self) -> tuple[str, ...]:
+        """What it can answer, in the order of its scores."""
+        ...
 
     def read(self, grey_frame: np.ndarray, box: Sequence[int]) -> Prediction:
         """Return the expression of the face in a box.
@@ -48,3 +50,36 @@ class Classifier(Protocol):
             FaceError: the frame is not grey uint8, or the box is empty or outside of it.
         """
         ...
+
+
+@runtime_checkable
+class StreamClassifier(Classifier, Protocol):
+    """A classifier that reads a face of a stream with what is known of its last second.
+
+    What is kept of a face from frame to frame belongs to its track; a classifier keeps nothing.
+    """
+
+    def read_watched(
+        self, grey_frame: np.ndarray, box: Sequence[int], speaking: bool
+    ) -> Prediction:
+        """Return the expression of the face in a box.
+
+        Args:
+            grey_frame, box: see Classifier.read.
+            speaking: whether the person speaks.
+        """
+        ...
+
+
+def read_in_stream(
+    classifier: Classifier, grey_frame: np.ndarray, box: Sequence[int], speaking: bool
+) -> Prediction:
+    """Return the expression of a face of which is known whether the person speaks."""
+    if isinstance(classifier, StreamClassifier):
+        return classifier.read_watched(grey_frame, box, speaking)
+    return classifier.read(grey_frame, box)
+
+
+def is_adapted(classifier: Classifier) -> bool:
+    """Return whether a classifier is adapted to one person."""
+    return getattr(classifier, "person", None) is not None

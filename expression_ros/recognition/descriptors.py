@@ -64,7 +64,7 @@ class PixelDescriptor:
     def describe(self, face: np.ndarray) -> np.ndarray:
         """Return (1, S*S) float32; see Descriptor.describe."""
         _check_face(face, self._face_size)
-        return face.reshape(1, -1).astype(np.float32) / np.float32(255)
+        return np.asarray(face.reshape(1, -1).astype(np.float32) / np.float32(255))
 
 
 class HogDescriptor:
@@ -170,7 +170,8 @@ class EmbeddingDescriptor:
     def _raised(self, vectors: np.ndarray) -> np.ndarray:
         if self._power == 1.0:
             return vectors
-        return (np.maximum(vectors, 0.0) + np.float32(_NEAR_NOTHING)) ** np.float32(self._power)
+        above = np.maximum(vectors, 0.0) + np.float32(_NEAR_NOTHING)
+        return np.asarray(above ** np.float32(self._power))
 
 
 class LandmarkDescriptor:

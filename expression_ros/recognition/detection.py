@@ -4,6 +4,9 @@ Three things that a cascade alone gets wrong are made good here. It sees no face
 frame's edge: close ups are searched again in a tiny copy with a border. The first cascade,
 ``default``, sees faces in folds and leaves: it is believed where ``alt`` or ``alt2`` sees one, too.
 And it sees only upright faces: one that is lost, or a photo without faces, is searched turned.
+
+Small faces cost most: half the width, four times the pixels. In a stream those below 0.12 of the
+frame's height are looked for in a part of the frame at a time.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from expression_ros.recognition.boxes import (
     without_overlaps,
 )
 from expression_ros.recognition.cascades import CASCADE_ORDER, load_cascade
-from expression_ros.recognition.detections import Detection, held
+from expression_ros.recognition.detections import Detection, held, largest_first
 from expression_ros.recognition.search_windows import (
     COARSE,
     FINE,
@@ -34,6 +37,10 @@ from expression_ros.recognition.search_windows import (
     Steps,
     Sweep,
     Vicinity,
+    region_around,
+    without_faces,
+    working_copy,
+    working_scale,
 )
 from expression_ros.recognition.shrinking import scaled
 
@@ -44,9 +51,7 @@ _SMALLEST_PX = 24  # the cascades learnt windows of 20 and 24 px
 _CLOSE_UP, _BORDER = 0.4, 0.25
 _DEFAULT, _ALT2, _ALT = 0, 1, 2  # places in CASCADE_ORDER
 _PRECISE = (_ALT2, _ALT)
-# Of a strip the working copy has at most the area of a frame so many times as wide as high; an
-# ordinary frame or panorama is not touched. The area is what a search costs.
-_WIDEST = 6.0
+_QUICK = 0.12  # of the frame's height: what a stream's looks at the whole frame show at least
 _TURNED = 25  # degrees; a cascade sees faces turned by up to 15
 
 # Of a stream's searches for anybody, after those by each cascade: by how much the frame is turned.
@@ -90,6 +95,14 @@ class FaceDetector:
         self._twin: FaceDetector | None = None
         self._cascades = [load_cascade(f"frontalface_{name}") for name in CASCADE_ORDER]
 
+    @property
+    def small_looks(self) -> int:
+        """In how many parts of the frame, one a look, a stream searches the smallest faces."""
+        return self._tiles() ** 2 if self._tiles() > 1 else 0
+
+    def _tiles(self) -> int:
+        return math.ceil(_QUICK / self.min_face - 1e-6)
+
     def twin(self) -> FaceDetector:
         """Return a detector with the same settings for another thread: cascades carry state.
 
@@ -103,7 +116,7 @@ class FaceDetector:
     def search_frame(
         self,
         grey: np.ndarray,
-        cascades: Iterable[int] = range(len(CASCADE_ORDER)),
+        cascades: Iterable[int] | None = None,
         coarse: bool = False,
         known: Sequence[Box] = (),
     ) -> list[Detection]:
@@ -111,8 +124,9 @@ class FaceDetector:
 
         Args:
             grey: (H, W) uint8.
-            cascades: which to ask, by their place in the order; the numbers after them are looks at
-                the turned frame.
+            cascades: which to ask, by their place in the order, for faces that are not very small;
+                the numbers after them are looks at the turned frame, and then looks for small
+                faces. All cascades, for faces of all sizes, when left out.
             coarse: try sizes further apart, in half the time; for a stream, where a face that is
                 missed once is found soon after.
             known: faces that are not searched for: where they are the frame is made even, which
@@ -122,12 +136,15 @@ class FaceDetector:
             The faces, largest first; empty if no cascade saw what ``selection`` asks for.
         """
         sweep = COARSE if coarse else FINE
-        small, scale = self._working_copy(grey, sweep)
+        smallest = self.min_face if cascades is None else max(self.min_face, _QUICK)
+        small, scale = working_copy(grey, sweep, smallest)
         if known:
-            small = _without(small, known, scale)
-        for index in cascades:
-            if index >= len(CASCADE_ORDER):
-                turn = _TURNED_LOOKS[index - len(CASCADE_ORDER)]
+            small = without_faces(small, known, scale)
+        for index in range(self.parts) if cascades is None else cascades:
+            if index >= self.parts + self.turned_looks:
+                return self._look_small(grey, index - self.parts - self.turned_looks, known)
+            if index >= self.parts:
+                turn = _TURNED_LOOKS[index - self.parts]
                 if found := self._look_turned(grey, small, scale, turn, sweep):
                     return found
                 continue
@@ -142,9 +159,7 @@ class FaceDetector:
             elif index in _PRECISE:
                 found += self._close_ups(grey, index, sweep, known)
             if found:
-                found = [self._exact(grey, detection) for detection in found]
-                found.sort(key=lambda d: -d.box.area)
-                return [found[i] for i in without_overlaps([d.box for d in found])]
+                return largest_first([self._exact(grey, detection) for detection in found])
         return []
 
     def search_photo(self, grey: np.ndarray) -> list[Detection]:
@@ -159,7 +174,7 @@ class FaceDetector:
         """
         if self.selection == "single":
             return self.search_frame(grey)
-        small, scale = self._working_copy(grey, FINE)
+        small, scale = working_copy(grey, FINE, self.min_face)
         found = []
         for index in range(len(CASCADE_ORDER)):
             boxes = self._faces_in(small, scale, index, grey.shape, FINE)
@@ -226,7 +241,7 @@ class FaceDetector:
         cascades: Iterable[int],
         turn: int = 0,
     ) -> Detection | None:
-        region, left, top, scale = self._region_around(grey, known.box, vicinity)
+        region, left, top, scale = region_around(grey, known.box, vicinity)
         if min(region.shape) < _SMALLEST_PX:
             return None
         centre = tuple(scale * (c - o) for c, o in zip(known.box.centre, (left, top), strict=True))
@@ -263,7 +278,7 @@ class FaceDetector:
         scale = min(1.0, sweep.smallest_px / (_CLOSE_UP * grey.shape[0]))
         tiny = scaled(grey, scale)
         if known:
-            tiny = _without(tiny, known, scale)
+            tiny = without_faces(tiny, known, scale)
         edge = round(_BORDER * tiny.shape[0])
         tiny = cv2.copyMakeBorder(tiny, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
         smallest = max(sweep.smallest_px, round(self.min_face * grey.shape[0] * scale))
@@ -283,8 +298,7 @@ class FaceDetector:
             for face in self._turned_faces(small, scale, grey.shape, turn, sweep, (_ALT2,))
             if self._search_vicinity(grey, face, SECOND, [_ALT], turn) is not None
         ]
-        found.sort(key=lambda d: -d.box.area)
-        return [found[i] for i in without_overlaps([d.box for d in found])]
+        return largest_first(found)
 
     def _turned_faces(
         self,
@@ -320,15 +334,33 @@ class FaceDetector:
         kx, ky = known.centre
         return (left + x / scale - kx) ** 2 + (top + y / scale - ky) ** 2
 
-    def _working_copy(self, grey: np.ndarray, sweep: Sweep) -> tuple[np.ndarray, float]:
-        """Return the frame at the size where the smallest face of interest is just visible.
-
-        A strip that is wider is brought to a smaller size, where larger faces are.
-        """
+    def _look_small(self, grey: np.ndarray, look: int, known: Sequence[Box]) -> list[Detection]:
+        """Return the smallest faces of a part of the frame, as two cascades see them."""
+        if self.selection == "single" and known:
+            return []
         height, width = grey.shape
-        enough = sweep.smallest_px / self.min_face  # rows
-        scale = min(1.0, enough / height, enough * math.sqrt(_WIDEST / (width * height)))
-        return scaled(grey, scale), scale
+        row, column = divmod(look, self._tiles())
+        edge = _QUICK * height / 2  # parts overlap by the largest face that is searched
+        top = max(0, round(row * height / self._tiles() - edge))
+        left = max(0, round(column * width / self._tiles() - edge))
+        bottom = round((row + 1) * height / self._tiles() + edge)
+        right = round((column + 1) * width / self._tiles() + edge)
+        scale = working_scale(grey.shape, COARSE, self.min_face)
+        part = scaled(grey[top:bottom, left:right], scale)
+        if known:
+            boxes = [box._replace(x=box.x - left, y=box.y - top) for box in known]
+            part = without_faces(part, boxes, scale)
+        smallest = max(COARSE.smallest_px, round(self.min_face * height * scale))
+        seen = self._detect(part, _ALT2, COARSE.steps, smallest, round(_QUICK * height * scale))
+        found = [Detection(to_frame(box, left, top, scale, grey.shape), _ALT2) for box in seen]
+        found = [
+            self._exact(grey, face)
+            for face in found
+            if self._search_vicinity(grey, face, SECOND, [_ALT]) is not None
+        ]
+        if self.selection == "single" and len(found) != 1:
+            return []
+        return largest_first(found)
 
     def _faces_in(
         self, small: np.ndarray, scale: float, index: int, shape: tuple[int, ...], sweep: Sweep
@@ -338,29 +370,6 @@ class FaceDetector:
         boxes.sort(key=lambda b: -b.area)
         kept = [boxes[i] for i in without_overlaps(boxes)]
         return [to_frame(box, 0, 0, scale, shape) for box in kept]
-
-    def _region_around(
-        self, grey: np.ndarray, box: Box, vicinity: Vicinity
-    ) -> tuple[np.ndarray, int, int, float]:
-        """Return the face's surroundings, scaled, with their origin in the frame and the scale.
-
-        Where they reach beyond the frame, by the padding at most, its edge pixels are repeated.
-        They have at least one pixel, also where the box lies outside the frame.
-        """
-        height, width = grey.shape
-        pad = round(vicinity.pad * box.w)
-        left = min(max(0, box.x - pad), width - 1)
-        top = min(max(0, box.y - pad), height - 1)
-        right = max(left + 1, min(width, box.x + box.w + pad))
-        bottom = max(top + 1, min(height, box.y + box.h + pad))
-        scale = min(1.0, vicinity.followed_px / max(1, box.w))
-        region = scaled(grey[top:bottom, left:right], scale)
-        beyond = (pad - box.y, box.y + box.h + pad - height,
-                  pad - box.x, box.x + box.w + pad - width)  # fmt: skip
-        above, below, before, after = (round(scale * min(max(0, px), pad)) for px in beyond)
-        if above or below or before or after:
-            region = cv2.copyMakeBorder(region, above, below, before, after, cv2.BORDER_REPLICATE)
-        return region, left - round(before / scale), top - round(above / scale), scale
 
     def _detect(
         self, image: np.ndarray, index: int, steps: Steps, smallest: int, largest: int
@@ -388,15 +397,3 @@ def _agreed(found: Sequence[Detection]) -> list[Detection]:
         if any(d.cascade != _DEFAULT for d in group):
             agreed.append(best)
     return agreed
-
-
-def _without(small: np.ndarray, boxes: Sequence[Box], scale: float) -> np.ndarray:
-    """Return a copy of the working copy in which each box is filled with its mean grey."""
-    small = small.copy()
-    for box in boxes:
-        left, top = round(box.x * scale), round(box.y * scale)
-        right, bottom = round((box.x + box.w) * scale), round((box.y + box.h) * scale)
-        area = small[max(0, top) : bottom, max(0, left) : right]
-        if area.size:
-            area[:] = int(area.mean())
-    return small

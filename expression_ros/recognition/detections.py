@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.boxes import Box, without_overlaps
 
 _ERROR = 0.03  # of a face's width, by which a cascade misplaces a box from frame to frame
 
@@ -41,3 +41,9 @@ def _is_same_place(box: Box, known: Box) -> bool:
     """
     moved = max(abs(box.x - known.x), abs(box.y - known.y), abs(box.w - known.w))
     return moved <= _ERROR * known.w
+
+
+def largest_first(found: list[Detection]) -> list[Detection]:
+    """Return the faces, largest first, without those that overlap a larger one."""
+    found = sorted(found, key=lambda d: -d.box.area)
+    return [found[i] for i in without_overlaps([d.box for d in found])]

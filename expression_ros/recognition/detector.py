@@ -27,6 +27,7 @@ class Detector(Protocol):
             stream asks one a frame.
         turned_looks: how many looks at the turned frame a stream adds to such a search; their
             numbers follow those of the parts.
+        small_looks: the same for the smallest faces, of parts of the frame; their numbers follow.
         lost_looks: how many different looks there are where a face was lost.
     """
 
@@ -37,6 +38,9 @@ class Detector(Protocol):
     turned_looks: int
     lost_looks: int
 
+    @property
+    def small_looks(self) -> int: ...
+
     def twin(self) -> Detector:
         """Return a detector with the same settings for another thread; it is made once."""
         ...
@@ -44,7 +48,7 @@ class Detector(Protocol):
     def search_frame(
         self,
         grey: np.ndarray,
-        parts: Iterable[int] = ...,
+        parts: Iterable[int] | None = ...,
         coarse: bool = False,
         known: Sequence[Box] = (),
         /,
@@ -53,7 +57,8 @@ class Detector(Protocol):
 
         Args:
             grey: (H, W) uint8.
-            parts: which parts of a thorough search to make; all by default.
+            parts: which parts of a thorough search to make, for faces that are not very small;
+                all of them, for faces of all sizes, by default.
             coarse: in less time, for a stream, where a face that is missed once is found soon.
             known: faces that are not searched for.
 

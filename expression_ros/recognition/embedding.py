@@ -104,7 +104,8 @@ class EmbeddingNetwork:
                 f"a face has shape {face.shape}, expected ({FACE_SIZE}, {FACE_SIZE}); convert it "
                 "to grey, or use describe_batch for several"
             )
-        return self.describe_batch(face[None])[0]
+        embedding: np.ndarray = self.describe_batch(face[None])[0]
+        return embedding
 
     def describe_batch(self, faces: np.ndarray) -> np.ndarray:
         """Return the embeddings of many faces, those of ``describe`` up to rounding (1e-4).

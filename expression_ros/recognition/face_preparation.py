@@ -188,7 +188,7 @@ def _normalize_light(face: np.ndarray, light: str) -> np.ndarray:
         values = face.astype(np.float32)
         spread = max(float(values.std()), _FLAT_SPREAD)
         values = (values - values.mean()) / spread * _STANDARD_SPREAD + 128.0
-        return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
     return face
 
 
@@ -240,10 +240,16 @@ def tilt_of_eyes(grey: np.ndarray, box: tuple[int, int, int, int]) -> float:
     return tilt if plausible and abs(tilt) <= _MAX_EYE_TILT else 0.0
 
 
-_per_thread = local()  # a cascade carries state while it searches: one for each thread
+class _PerThread(local):
+    """A cascade carries state while it searches: one for each thread."""
+
+    eye_cascade: cv2.CascadeClassifier | None = None
+
+
+_per_thread = _PerThread()
 
 
 def _eye_cascade() -> cv2.CascadeClassifier:
-    if not hasattr(_per_thread, "eye_cascade"):
+    if _per_thread.eye_cascade is None:
         _per_thread.eye_cascade = load_cascade("eye")
     return _per_thread.eye_cascade

@@ -44,6 +44,7 @@ def brightened(grey: np.ndarray) -> np.ndarray:
 
 
 def check_grey(grey: np.ndarray) -> None:
+    """Raise a ValueError where a frame is no (H, W) uint8 array with pixels in it."""
     if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
         raise ValueError(
             f"a frame must be a (height, width) array of uint8 with pixels in it, "

@@ -128,8 +128,9 @@ class NetworkClassifier:
         answers = np.concatenate(parts)[:, self._kept]
         if not self._gives_probabilities:
             return softmax(answers)
-        kept = np.maximum(answers.astype(np.float64), 1e-12)
-        return kept / kept.sum(axis=1, keepdims=True)  # outputs left out leave less than 1
+        kept: np.ndarray = np.maximum(answers.astype(np.float64), 1e-12)
+        kept /= kept.sum(axis=1, keepdims=True)  # outputs left out leave less than 1
+        return kept
 
     def _opened(self) -> cv2.dnn.Net:
         if not self.path.is_file():

@@ -26,6 +26,7 @@ from expression_ros.recognition.shrinking import scaled
 # 50 at 23 px.
 _FINE_PX = 28
 _COARSE_PX = 23  # for a look that has to be quick
+_QUICK = 0.12  # of the frame's height: what a stream's ordinary looks show at least
 _WIDEST = 6.0  # of a strip the reduced frame has at most the area of one so many times as wide
 _NEAR_PX = 96  # side of the picture in which a face that is followed is looked for
 _LEAST_SHARE = 0.85  # of the smallest width of interest: boxes of small faces are rough
@@ -115,6 +116,11 @@ class NetworkDetector:
     turned_looks = 0
     lost_looks = 1
 
+    @property
+    def small_looks(self) -> int:
+        """One, of the whole frame, where smaller faces than usual are of interest."""
+        return 1 if self.min_face < _QUICK else 0
+
     def __init__(self, network: FaceNetwork, selection: str = "all", min_face: float = 0.12):
         check_settings(selection, min_face)
         self.selection = selection
@@ -133,26 +139,32 @@ class NetworkDetector:
     def search_frame(
         self,
         grey: np.ndarray,
-        parts: Iterable[int] = (0,),
+        parts: Iterable[int] | None = None,
         coarse: bool = False,
         known: Sequence[Box] = (),
     ) -> list[Detection]:
         """Search a whole frame; see Detector.search_frame."""
-        if not list(parts):
+        if parts is not None and not (parts := list(parts)):
             return []
-        found = self._faces_of_frame(grey, coarse, known)
+        quick = parts is not None and max(parts) < self.parts
+        found = self._faces_of_frame(grey, coarse, known, _QUICK if quick else 0.0)
         return _sorted(self.search_near(grey, face) or face for face in found)
 
     def _faces_of_frame(
-        self, grey: np.ndarray, coarse: bool, known: Sequence[Box]
+        self, grey: np.ndarray, coarse: bool, known: Sequence[Box], at_least: float = 0.0
     ) -> list[Detection]:
-        """Return the faces of the reduced frame, which shows them small: boxes are rough."""
-        small, scale = self._reduced(grey, _COARSE_PX if coarse else _FINE_PX)
+        """Return the faces of the reduced frame, which shows them small: boxes are rough.
+
+        Args:
+            at_least: of the height, faces that are of interest, if more than min_face.
+        """
+        min_face = max(self.min_face, at_least)
+        small, scale = _reduced(grey, _COARSE_PX if coarse else _FINE_PX, min_face)
         back = np.array([[1 / scale, 0.0, 0.0], [0.0, 1 / scale, 0.0]])
         found = [
             face
             for face in self._look(small, back, grey.shape, self._network.sure)
-            if face.box.w >= _LEAST_SHARE * self.min_face * grey.shape[0]
+            if face.box.w >= _LEAST_SHARE * min_face * grey.shape[0]
             and all(covers(face.box, box) < 0.5 for box in known)
         ]
         if self.selection == "single" and len(found) != 1:
@@ -176,13 +188,6 @@ class NetworkDetector:
     def search_lost(self, grey: np.ndarray, known: Detection, look: int) -> Detection | None:
         """Return where a face is that was there some frames ago; None if it is not near."""
         return self._search_around(grey, known, _LOST, self._network.sure)
-
-    def _reduced(self, grey: np.ndarray, smallest_px: int) -> tuple[np.ndarray, float]:
-        """Return the frame at the size where the smallest face of interest is just visible."""
-        height, width = grey.shape
-        enough = smallest_px / self.min_face  # rows
-        scale = min(1.0, enough / height, enough * math.sqrt(_WIDEST / (width * height)))
-        return scaled(grey, scale), scale
 
     def _turn_of(self, grey: np.ndarray, known: Detection) -> int:
         """Return by how many degrees a face must be turned to be upright; 0 where it nearly is.
@@ -283,3 +288,11 @@ def turned_view(grey: np.ndarray, box: Box, pad: float, turn: int) -> tuple[np.n
         region, onto @ in_frame, (_NEAR_PX, _NEAR_PX), borderMode=cv2.BORDER_REPLICATE
     )
     return picture, cv2.invertAffineTransform(onto)
+
+
+def _reduced(grey: np.ndarray, smallest_px: int, min_face: float) -> tuple[np.ndarray, float]:
+    """Return the frame at the size where the smallest face of interest is just visible."""
+    height, width = grey.shape
+    enough = smallest_px / min_face  # rows
+    scale = min(1.0, enough / height, enough * math.sqrt(_WIDEST / (width * height)))
+    return scaled(grey, scale), scale

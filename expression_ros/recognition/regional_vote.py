@@ -38,9 +38,13 @@ class WholeFaceVote(Protocol):
     manifest: ModelManifest | None
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def labels(self) -> tuple[str, ...]:
+        """What it can answer, in the order of its scores."""
+        ...
 
-    def predict_descriptor(self, vector: np.ndarray) -> Prediction: ...
+    def predict_descriptor(self, vector: np.ndarray) -> Prediction:
+        """Return the answer to a (1, D) float32 descriptor."""
+        ...
 
 
 class RegionalVote:

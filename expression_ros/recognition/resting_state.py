@@ -81,9 +81,10 @@ class RestingState:
         if self._rest is None or not self._known():
             return np.zeros(len(self._labels))
         neutral = self._labels.index(NEUTRAL)
-        shift = np.clip(self._rest[neutral] - self._rest - _LEAD, -_MOST_DOWN, _MOST_UP)
+        shift: np.ndarray = np.clip(self._rest[neutral] - self._rest - _LEAD, -_MOST_DOWN, _MOST_UP)
         shift[neutral] = 0.0
-        return self._known() * shift
+        shift *= self._known()
+        return shift
 
     def _is_steady(self, logs: np.ndarray, passed: float) -> bool:
         if self._moment is None:

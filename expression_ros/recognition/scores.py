@@ -17,8 +17,9 @@ def softmax(values: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     (temperature scaling; Guo et al., 2017).
     """
     scaled = np.asarray(values, np.float64) / temperature
-    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    exponentials: np.ndarray = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    exponentials /= exponentials.sum(axis=1, keepdims=True)
+    return exponentials
 
 
 def prediction_from(labels: Sequence[str], probabilities: np.ndarray) -> Prediction:
@@ -48,7 +49,7 @@ def above_thresholds(
     limits = np.array([thresholds.get(label, 0.0) for label in labels])
     kept = np.where(probabilities >= limits, probabilities, 0.0)
     if kept.sum() > 0:
-        return kept / kept.sum()
+        return np.asarray(kept / kept.sum())
     if NEUTRAL in labels:
         return np.array([float(label == NEUTRAL) for label in labels])
     return np.asarray(probabilities, np.float64)

@@ -33,10 +33,14 @@ class Rule(Protocol):
     name: ClassVar[str]
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Length D of the vectors."""
+        ...
 
     @property
-    def classes(self) -> int: ...
+    def classes(self) -> int:
+        """Number C of classes."""
+        ...
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
         """Return (N, C) float64, rows adding to 1, of (N, D) float vectors."""
@@ -79,12 +83,12 @@ class Standardization:
     @property
     def size_out(self) -> int:
         """Length of the vectors that come out: K, or D without a basis."""
-        return self.size if self.basis is None else self.basis.shape[1]
+        return self.size if self.basis is None else int(self.basis.shape[1])
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """Return (N, K) float32 of (N, D) float vectors."""
-        standard = (np.asarray(vectors, np.float32) - self.centre) / self.scale
-        return standard if self.basis is None else standard @ self.basis
+        standard: np.ndarray = (np.asarray(vectors, np.float32) - self.centre) / self.scale
+        return standard if self.basis is None else np.asarray(standard @ self.basis)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays to store, by name."""
@@ -118,15 +122,17 @@ class LinearRule:
 
     @property
     def size(self) -> int:
-        return self.weights.shape[1]
+        """Length D of the vectors."""
+        return int(self.weights.shape[1])
 
     @property
     def classes(self) -> int:
+        """Number C of classes."""
         return len(self.weights)
 
     def decisions(self, vectors: np.ndarray) -> np.ndarray:
         """Return the (N, C) distances from the planes."""
-        return vectors @ self.weights.T + self.bias
+        return np.asarray(vectors @ self.weights.T + self.bias)
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
         """See Rule.probabilities."""
@@ -175,10 +181,12 @@ class RbfRule:
 
     @property
     def size(self) -> int:
-        return self.support.shape[1]
+        """Length D of the vectors."""
+        return int(self.support.shape[1])
 
     @property
     def classes(self) -> int:
+        """Number C of classes."""
         return self.class_count
 
     def decisions(self, vectors: np.ndarray) -> np.ndarray:
@@ -193,7 +201,7 @@ class RbfRule:
             votes[:, second] += value < 0
             sums[:, first] += value
             sums[:, second] -= value
-        return votes + sums / (3 * (np.abs(sums) + 1))
+        return np.asarray(votes + sums / (3 * (np.abs(sums) + 1)))
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
         """See Rule.probabilities."""
@@ -236,10 +244,12 @@ class NeighbourRule:
 
     @property
     def size(self) -> int:
-        return self.examples.shape[1]
+        """Length D of the vectors."""
+        return int(self.examples.shape[1])
 
     @property
     def classes(self) -> int:
+        """Number C of classes."""
         return self.class_count
 
     def probabilities(self, vectors: np.ndarray) -> np.ndarray:
@@ -288,11 +298,13 @@ class PerceptronRule:
 
     @property
     def size(self) -> int:
+        """Length D of the vectors."""
         return len(self.weights[0])
 
     @property
     def classes(self) -> int:
-        return self.weights[-1].shape[1]
+        """Number C of classes."""
+        return int(self.weights[-1].shape[1])
 
     def decisions(self, vectors: np.ndarray) -> np.ndarray:
         """Return the (N, C) sums of the last layer."""
@@ -314,7 +326,7 @@ class PerceptronRule:
 def squared_distances(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the (N, M) squared distances of (N, D) from (M, D) vectors, never below 0."""
     squares = (vectors**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)
-    return np.maximum(squares - 2 * (vectors @ others.T), 0)
+    return np.asarray(np.maximum(squares - 2 * (vectors @ others.T), 0))
 
 
 def rule_from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Rule:

@@ -45,7 +45,7 @@ class Ballot:
     def shares(self, weights: np.ndarray) -> np.ndarray:
         """Return (C,) shares of the votes, adding to 1, of members with (M,) weights."""
         counts = np.bincount(self.choices, weights, minlength=self.distances.shape[1])
-        return counts / counts.sum()
+        return np.asarray(counts / counts.sum())
 
     def winner(self, weights: np.ndarray) -> int:
         """Return the column of the mode; a tie goes to the class that all members see nearest."""
@@ -99,7 +99,7 @@ class VoteCalibration:
 def evidence_of(ballot: Ballot, weights: np.ndarray) -> np.ndarray:
     """Return (C,) means over the members of -d^2 / 2; -1e6 for classes that nobody knows."""
     square = np.minimum(ballot.distances**2, 2e6)
-    return weights @ square / (-2 * weights.sum())
+    return np.asarray(weights @ square / (-2 * weights.sum()))
 
 
 def count_votes(

@@ -69,6 +69,7 @@ class BagRecording(Recording):
         self.description = f"{self.topic} of the bag {path.resolve().name} ({_images(self.total)})"
 
     def frames(self, every: int = 1) -> Iterator[RecordedFrame]:
+        """See Recording.frames."""
         index = -1
         messages = self._reader.messages(self._connections)
         while True:
@@ -87,17 +88,20 @@ class BagRecording(Recording):
                 yield self._frame(index, connection.msgtype, recorded_ns, data)
 
     def close(self) -> None:
+        """Close the bag; may be called twice."""
         reader, self._reader = self._reader, None
         if reader is not None:
             with suppress(Exception):
                 reader.close()
 
     def missing(self, read: int) -> str:
+        """See Recording.missing."""
         if self.total and read < self.total:
             return f"{self._path} says that it has {_images(self.total)}, but holds {read}"
         return ""
 
     def remark(self) -> str:
+        """See Recording.remark."""
         return self._times.remark()
 
     def _frame(self, index: int, kind: str, recorded_ns: int, data: bytes) -> RecordedFrame:
@@ -132,7 +136,7 @@ def _open(path: Path) -> tuple[Any, Any]:
         reader.open()
     except Exception as error:  # of YAML, SQLite, zstd, struct: all mean the same here
         raise RecordingError(
-            f"{path} is no bag that can be read ({_one_line(error)}); check it with "
+            f"{path} is not a bag that can be read ({_one_line(error)}); check it with "
             "'ros2 bag info', and mend it with 'ros2 bag reindex' or 'mcap recover'"
         ) from error
     # The definition of images has not changed since ROS 2 began.

@@ -92,6 +92,7 @@ class VideoRecording(Recording):
         )
 
     def frames(self, every: int = 1) -> Iterator[RecordedFrame]:
+        """See Recording.frames."""
         source = self._source
         while source.grab():
             index = source.position - 1
@@ -110,9 +111,11 @@ class VideoRecording(Recording):
                 yield RecordedFrame(index, stamp_ns, grey, file=file)
 
     def close(self) -> None:
+        """Close the file."""
         self._source.close()
 
     def missing(self, read: int) -> str:
+        """See Recording.missing."""
         if not self._is_video:
             names = self._source.skipped
             return f"no pictures: {listed(names)}" if names else ""

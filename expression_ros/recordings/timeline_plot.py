@@ -83,7 +83,7 @@ def save_timeline(path: Path, timeline: Timeline, title: str, min_confidence: fl
         title: over the picture.
         min_confidence: drawn as a line among the scores.
     """
-    # Not by pyplot, which would change the backend of whoever calls this.
+    # Not by pyplot, which would change the backend of the caller.
     from matplotlib.figure import Figure
 
     seconds = np.asarray(timeline.seconds)
@@ -208,7 +208,7 @@ def _ink(name: str) -> str:
 
 
 def _plate(name: str) -> dict[str, Any] | None:
-    """Return what text stands on: a hatch is no ground to read from."""
+    """Return what text stands on: text on a hatch is hard to read."""
     if name != UNKNOWN:
         return None
     return {"facecolor": "white", "edgecolor": "none", "pad": 1.5}

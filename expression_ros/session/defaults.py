@@ -10,7 +10,7 @@ from typing import Any
 from expression_ros.mirroring.behaviour import MirrorBehaviour
 from expression_ros.mirroring.robot_table import Robot
 from expression_ros.mirroring.styles import Style
-from expression_ros.parameters.mirror import MIRROR_PARAMETERS
+from expression_ros.parameters.nodes import MIRROR_PARAMETERS
 from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.detector_choice import DetectorChoice

@@ -69,7 +69,6 @@ def _count(dialogue: Dialogue, emotion: str) -> None:
 
 def _window() -> QuestionWindow | None:
     """Return a window that shows what is asked for; None where there is no screen."""
-
     from expression_ros.viewing.windows import WindowError
 
     try:

@@ -29,6 +29,7 @@ class CalibrationStep(Handler):
     """
 
     async def post(self) -> None:
+        """Do one step of the calibration; answer with what is asked next."""
         if len(self.request.body) > _MOST_BYTES:
             raise HTTPError(413, "the request is too long")
         do, name, again = self._wanted()
@@ -74,6 +75,7 @@ class Example(Handler):
     """The drawn face with the emotion that is asked for, as JPEG."""
 
     def get(self, emotion: str) -> None:
+        """Answer with the example picture of an emotion, as JPEG."""
         if emotion not in _words():
             raise HTTPError(404, "there is no such emotion")
         self.set_header("Content-Type", "image/jpeg")

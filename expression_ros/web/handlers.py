@@ -74,22 +74,28 @@ class Handler(RequestHandler):
     """What holds for every request: who may ask, and which headers the answer has."""
 
     def initialize(self, context: Context) -> None:
+        """Take what all requests share; called by Tornado."""
         self.context = context
 
     @property
     def state(self) -> WebState:
+        """What the page shows."""
         return self.context.session.state
 
     def set_default_headers(self) -> None:
+        """Set the headers of every answer."""
         _set_headers(self)
 
     def prepare(self) -> None:
+        """Refuse requests from elsewhere."""
         _check(self, self.context.names)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error with one line, as JSON."""
         _answer_error(self, kwargs.get("exc_info"))
 
     def on_connection_close(self) -> None:
+        """End what waits for the rest of a body; called when the browser has gone."""
         super().on_connection_close()  # ends what waits for the rest of a body
         self.is_gone = True
 
@@ -130,21 +136,26 @@ class Files(StaticFileHandler):
     """The page itself and its style and scripts."""
 
     def initialize(self, *, context: Context, **kwargs: Any) -> None:  # type: ignore[override]
+        """Take what all requests share; called by Tornado."""
         self.names = context.names
         super().initialize(**kwargs)
 
     def set_default_headers(self) -> None:
+        """Set the headers of every answer."""
         _set_headers(self)
 
     def set_extra_headers(self, path: str) -> None:
+        """Let the browser ask again: the package may be newer."""
         self.set_header("Cache-Control", "no-cache")  # asks again: the package may be newer
 
     def prepare(self) -> None:
+        """Refuse requests from elsewhere."""
         _check(self, self.names)
         if "%00" in self.request.path:  # Tornado would end with a traceback
             raise HTTPError(404)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error with one line, as JSON."""
         _answer_error(self, kwargs.get("exc_info"))
 
 
@@ -152,6 +163,7 @@ class Picture(Handler):
     """The newest overlay, or the newest picture of the robot's face, as JPEG."""
 
     def get(self, name: str) -> None:
+        """Answer with a picture; with 204 before the first one."""
         if name not in PICTURES:
             raise HTTPError(404, "there is no such picture")
         number, jpeg = self.state.picture(name)
@@ -167,6 +179,7 @@ class State(Handler):
     """All that the page shows but the pictures, once, for scripts."""
 
     def get(self) -> None:
+        """Answer with everything, as JSON."""
         self.write({**self.state.info(), **self.state.frame(), **self.state.pulse()})
 
 
@@ -177,6 +190,7 @@ class Events(Handler):
     """
 
     async def get(self) -> None:
+        """Answer with events until the browser has gone; with 503 for one browser too many."""
         if self.state.watchers >= MAX_WATCHERS:
             raise HTTPError(503, f"{MAX_WATCHERS} browsers look already; close one")
         self.set_header("Content-Type", "text/event-stream")
@@ -209,6 +223,7 @@ class Choice(Handler):
     """Sets robot and style, as JSON: ``{"robot": "pal", "style": "mirror"}``."""
 
     async def post(self) -> None:
+        """Set what is asked for; answer with one line of why not, if not."""
         if len(self.request.body) > _CHOICE_BYTES:
             raise HTTPError(413, "the choice is too long")
         robot, style = self._wanted()
@@ -245,6 +260,7 @@ class Photo(Handler):
     """Reads a photo, sent as it is; answered and forgotten."""
 
     def prepare(self) -> None:
+        """Refuse requests from elsewhere."""
         self.chunks: list[bytes] = []
         self.size = 0
         super().prepare()
@@ -258,10 +274,12 @@ class Photo(Handler):
             self.chunks.append(chunk)
 
     def on_connection_close(self) -> None:
-        self.chunks.clear()  # of an upload that was broken off
+        """Forget an upload that was broken off."""
+        self.chunks.clear()
         super().on_connection_close()
 
     async def post(self) -> None:
+        """Read the photo; answer with its faces, or with one line of why not."""
         if self.size > MAX_PHOTO_BYTES:
             raise HTTPError(413, f"a photo may have {MAX_PHOTO_BYTES >> 20} MB at most")
         if self.context.waiting_photos >= _WAITING_PHOTOS:

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from expression_ros.personal.calibration import Calibration
-from expression_ros.personal.dialogue import Dialogue
+from expression_ros.personal.dialogue import EMOTIONS, Dialogue
 from expression_ros.personal.fitting import Fit
 from expression_ros.personal.kept_persons import delete_person
-from expression_ros.personal.questions import EMOTIONS
 from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.person import PersonError, checked_name, load_person, person_names

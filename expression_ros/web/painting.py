@@ -34,7 +34,7 @@ _REST_S = 0.1  # how soon it is noticed that somebody looks
 class Painter:
     """Makes pictures while somebody looks, at most MAX_RATE a second, of the newest there is.
 
-    Whoever has a frame offers a way to make its picture and goes on; nothing is queued. While
+    A caller with a frame offers a way to make its picture and goes on; nothing is queued. While
     nobody looks, nothing is drawn and offers are turned down.
 
     Args:

@@ -53,7 +53,7 @@ class PhotoReader:
             data: of a JPEG or PNG file.
 
         Raises:
-            PhotoError: it is no such file, cut short, or too large.
+            PhotoError: it is not such a file, cut short, or too large.
             ValueError: the models cannot be loaded.
         """
         grey = decode_photo(data)
@@ -82,7 +82,7 @@ def decode_photo(data: bytes) -> np.ndarray:
     What the file declares is looked at before any memory is taken for it.
 
     Raises:
-        PhotoError: it is no such file, cut short, or too large; says what to send instead.
+        PhotoError: it is not such a file, cut short, or too large; says what to send instead.
     """
     if len(data) > MAX_PHOTO_BYTES:
         raise PhotoError(f"the photo is larger than {MAX_PHOTO_BYTES >> 20} MB; {_LIMITS}")
@@ -90,7 +90,7 @@ def decode_photo(data: bytes) -> np.ndarray:
         return grey_from_message(SimpleNamespace(format="photo", data=data))
     except ImageError as error:
         what = {"size": "has too many pixels", "data": "is cut short"}
-        problem = what.get(error.reason, "is no picture that can be read")
+        problem = what.get(error.reason, "is not a picture that can be read")
         raise PhotoError(f"the photo {problem}; {_LIMITS}") from None
 
 

@@ -79,7 +79,7 @@ class WebServer:
         if is_loopback(self._host):
             return ""
         return (
-            f"the page on {self._host} shows the camera to whoever reaches this machine, without "
+            f"the page on {self._host} shows the camera to all who reach this machine, without "
             "a password; leave out --host to keep it here"
         )
 
@@ -148,7 +148,7 @@ class WebServer:
                 f"{error.strerror or error}; choose another with --port or --host"
             ) from None
         if not sockets:
-            raise ServerError(f"{self._host} is no address of this machine; correct --host")
+            raise ServerError(f"{self._host} is not an address of this machine; correct --host")
         return sockets
 
 

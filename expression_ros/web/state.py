@@ -119,7 +119,7 @@ class WebState:
     # What is found out
 
     def frame_read(self, now: float | None = None) -> None:
-        """Take that a frame was read, whoever is in it. ``now`` in seconds of time.monotonic()."""
+        """Take that a frame was read, face or none. ``now`` in seconds of time.monotonic()."""
         self._read_at = time.monotonic() if now is None else now
 
     def suspect(self, silent: str) -> None:
@@ -144,8 +144,12 @@ class WebState:
                 self._frame_number += 1
 
     def told(self, **changes: Any) -> None:
-        """Take what changes rarely: source, problem (a sentence; empty when all is well), or
-        calibration (see PageCalibration)."""
+        """Take what changes rarely.
+
+        Args:
+            changes: source, problem (a sentence; empty when all is well), or calibration (see
+                PageCalibration).
+        """
         with self._lock:
             if any(self._info[key] != value for key, value in changes.items()):
                 self._info.update(changes)
@@ -191,8 +195,10 @@ class WebState:
             return self._pictures[name]
 
     def pulse(self, now: float | None = None) -> dict[str, Any]:
-        """Return how old the newest frame is, in seconds (None before the first), and who is
-        silent if it grows old; told again and again, so that nothing old looks like new."""
+        """Return how old the newest frame is, and who is silent if it grows old.
+
+        Told again and again, so that nothing old looks like new; in seconds, None before the first.
+        """
         now = time.monotonic() if now is None else now
         read_at = self._read_at
         age = None if read_at is None else round(max(0.0, now - read_at), 2)

@@ -57,7 +57,7 @@ class VideoSession:
 
     Attributes:
         state: for the page.
-        calibration: of whoever is before the camera.
+        calibration: of the person in front of the camera.
 
     Raises:
         ValueError: the robot, the style, the person, the detector or the models cannot be loaded.

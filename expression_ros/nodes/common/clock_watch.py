@@ -1,14 +1,24 @@
-"""Whether a node's clock runs: a simulated one stands still while nobody publishes /clock."""
+"""The clocks of a node: whether its own runs, and one that always does.
+
+A simulated clock stands still while nobody publishes /clock.
+"""
 
 from __future__ import annotations
 
 import time
 
+# Where ClockType is defined differs between distributions; here it can be had in all of them.
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
 from rclpy.node import Node
 
 from expression_ros.nodes.common.diagnostics import OK, WARN
 
 _PATIENCE_S = 2.0  # for the first time, and for the next
+
+
+def steady_clock() -> Clock:
+    """Return the clock for what waits or lets go: it runs whatever /clock does."""
+    return Clock(clock_type=ClockType.STEADY_TIME)
 
 
 class ClockWatch:

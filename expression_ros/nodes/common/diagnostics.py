@@ -12,9 +12,9 @@ from rclpy.node import Node
 
 from expression_ros.nodes.common.publishing import lost_messages, publish
 
-OK = DiagnosticStatus.OK
-WARN = DiagnosticStatus.WARN
-ERROR = DiagnosticStatus.ERROR
+OK: bytes = DiagnosticStatus.OK
+WARN: bytes = DiagnosticStatus.WARN
+ERROR: bytes = DiagnosticStatus.ERROR
 
 
 def status(
@@ -89,6 +89,7 @@ class Window:
         self._values: deque[float] = deque(maxlen=size)
 
     def add(self, value: float) -> None:
+        """Take one more value; the oldest goes when there are too many."""
         self._values.append(value)
 
     def percentile(self, share: float) -> float:

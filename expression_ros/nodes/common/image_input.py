@@ -1,32 +1,42 @@
-"""A subscription to a camera that really receives, whatever the camera publishes and offers."""
+"""A subscription to a camera that really receives, whatever the camera publishes and offers.
+
+For nodes, and as a plain iterator for a command that is not a node.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import CompressedImage, Image
 
-from expression_ros.nodes.common.camera_topics import (
+from expression_ros.images.conversion import ImageError, grey_from_message
+from expression_ros.images.depth import DepthMemory
+from expression_ros.nodes.common.clock_watch import steady_clock
+from expression_ros.nodes.common.running import profile_variable, use_large_image_transport
+from expression_ros.nodes.common.topics import (
     COMPRESSED,
     IMAGE,
     TRANSPORTS,
     Company,
     ImageTopic,
     all_publish,
+    full_name,
     is_remapped,
     places_of_images,
 )
-from expression_ros.nodes.common.endpoints import full_name
-from expression_ros.nodes.common.running import profile_variable
 from expression_ros.resources import ResourceError, config_path
 
 try:
@@ -102,7 +112,7 @@ class ImageInput:
         self._sources: set[bytes] = set()  # the publishers that were there at the last look
         self._place, self._qos = self._wanted()
         self._subscription: Any = self._subscribe()
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a simulated clock may stand still
+        steady = steady_clock()  # a simulated clock may stand still
         self._timer = node.create_timer(_LOOK_PERIOD_S, self._follow_publishers, clock=steady)
 
     @property
@@ -164,7 +174,7 @@ class ImageInput:
             for info in self._node.get_publishers_info_by_topic(place.name)
             if info.topic_type not in TRANSPORTS
         }
-        wrong = f"; {', '.join(sorted(others))}, which is no image" if others else ""
+        wrong = f"; {', '.join(sorted(others))}, which is not an image" if others else ""
         return f"{line}; publishers: none{wrong}; {self._similar_topics()}"
 
     def explain_losses(self, share: float) -> str:
@@ -278,3 +288,56 @@ class ImageInput:
 def _phrase(info: Any) -> str:
     name = full_name(info).rsplit("/", 1)[-1]
     return f"{name} ({info.qos_profile.reliability.name.lower().replace('_', ' ')})"
+
+
+_SILENT_S = 10.0
+
+
+class TopicError(ValueError):
+    """No image can be had from a topic; one line that says why and what to do."""
+
+
+@contextmanager
+def subscribed_frames(
+    topic: str, transport: str = "raw"
+) -> Iterator[Iterator[tuple[np.ndarray, float]]]:
+    """Subscribe to a topic for as long as the context lasts.
+
+    Yields:
+        An iterator of ((H, W) uint8 grey, stamp of its arrival in seconds), always the newest
+        image; it raises TopicError when none comes for ten seconds.
+    """
+    use_large_image_transport()
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("expression_ros_calibrate", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    newest: deque[Any] = deque(maxlen=1)
+    resolved = node.resolve_topic_name(topic)
+    images = ImageInput(
+        node, resolved, transport, lambda message: newest.append(message), choice="--topic {0}"
+    )
+    try:
+        yield _newest_frames(executor, images, newest)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def _newest_frames(
+    executor: SingleThreadedExecutor, images: ImageInput, newest: deque[Any]
+) -> Iterator[tuple[np.ndarray, float]]:
+    heard, depth = time.monotonic(), DepthMemory()
+    while True:
+        executor.spin_once(timeout_sec=0.1)
+        if not newest:
+            if time.monotonic() - heard > _SILENT_S:
+                raise TopicError(images.explain_silence(time.monotonic() - heard))
+            continue
+        heard = time.monotonic()
+        try:
+            yield grey_from_message(newest.popleft(), depth), heard
+        except ImageError as error:
+            print(f"expression-ros: image refused: {error}", file=sys.stderr)

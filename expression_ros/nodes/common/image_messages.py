@@ -23,7 +23,7 @@ def to_image_message(image: NDArray[np.uint8], stamp: Time, frame_id: str) -> Im
         frame_id: the camera's optical frame.
 
     Raises:
-        ValueError: the array is no such image.
+        ValueError: the array is not such an image.
     """
     encoding = _encoding(image)
     message = Image(
@@ -48,7 +48,7 @@ def to_jpeg_message(
         quality: of the JPEG, from 1 to 100.
 
     Raises:
-        ValueError: the array is no such image, or cannot be written as JPEG (over 65,500 pixels
+        ValueError: the array is not such an image, or cannot be written as JPEG (over 65,500 pixels
             wide or high).
     """
     encoding = _encoding(image)

@@ -14,7 +14,7 @@ class LatestWorker(Generic[Item]):
 
     Args:
         work: what to do with an item; what it raises goes to ``failed``.
-        failed: told of an exception of ``work``; the thread lives on.
+        failed: told of an exception of ``work``; the thread goes on.
         name: of the thread.
     """
 

@@ -119,7 +119,7 @@ class NodeParameters:
         """Refuse (or accept again) changes of those parameters that are read at configure only."""
         self._locked = locked
 
-    def _as_meant(self, parameters: list[RosParameter]) -> list[RosParameter]:
+    def _as_meant(self, parameters: list[RosParameter[Any]]) -> list[RosParameter[Any]]:
         """Return a request to change parameters as it was meant by who loads a dumped file.
 
         ``ros2 param load`` sends all that was dumped, read-only ones too, and guesses the types
@@ -131,7 +131,7 @@ class NodeParameters:
         """
         return [self._one_as_meant(parameter) for parameter in parameters]
 
-    def _one_as_meant(self, parameter: RosParameter) -> RosParameter:
+    def _one_as_meant(self, parameter: RosParameter[Any]) -> RosParameter[Any]:
         name = parameter.name
         if not self._node.has_parameter(name):
             known = self._node.get_parameters_by_prefix("")
@@ -147,7 +147,7 @@ class NodeParameters:
                 return RosParameter(name, value=float(parameter.value))
         return parameter
 
-    def _check_request(self, parameters: list[RosParameter]) -> SetParametersResult:
+    def _check_request(self, parameters: list[RosParameter[Any]]) -> SetParametersResult:
         for parameter in parameters:
             spec = self._table.get(parameter.name)
             if spec is None:

@@ -1,4 +1,4 @@
-"""What was published for one frame on several topics, joined by when it was published.
+"""Reads what the recognizer publishes: its scores, and all that belongs to one frame.
 
 std_msgs carry no stamp, but the middleware tells of each message when it was published; what one
 node publishes for a frame lies between what it publishes for the frames before and after.
@@ -10,6 +10,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+
+from std_msgs.msg import Float32MultiArray
+
+
+def scores_of(message: Float32MultiArray) -> dict[str, float]:
+    """Return the score of every label, which is named in the message's layout.
+
+    Raises:
+        ValueError: there are not as many labels as scores.
+    """
+    labels = [dimension.label for dimension in message.layout.dim]
+    if len(labels) != len(message.data):
+        raise ValueError(f"{len(message.data)} scores with {len(labels)} labels in the layout")
+    return dict(zip(labels, message.data, strict=True))
+
 
 Value = TypeVar("Value")
 

@@ -1,6 +1,6 @@
-"""Publishing that outlives a moment in which the middleware has no time or no room.
+"""Publishing that goes on after the middleware could not take a message.
 
-On a machine that is out of breath, or whose shared memory is full, the middleware gives a message
+On a machine that is overloaded, or whose shared memory is full, the middleware gives a message
 back ("cannot publish data") and rclpy raises. That must not end a node, nor cost a robot the one
 message that says which face to make.
 """

@@ -150,7 +150,7 @@ def report_unused_parameters(node: Any, arguments: Sequence[str]) -> None:
     named = named_nodes(arguments)
     if not files and not strangers and not named:
         return
-    from expression_ros.parameters.all_nodes import TABLES
+    from expression_ros.parameters.nodes import TABLES
 
     name = node.get_fully_qualified_name()
     known = list(node.get_parameters_by_prefix(""))

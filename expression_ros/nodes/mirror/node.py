@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -16,8 +15,9 @@ from std_srvs.srv import SetBool
 from expression_ros.mirroring.behaviour import Command, MirrorBehaviour
 from expression_ros.mirroring.robot_table import EXPRESSION_TOPIC, Output, Robot, load_robot
 from expression_ros.mirroring.styles import Style, load_style
-from expression_ros.nodes.common.mirror_scores import scores_of
+from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.parameters import NodeParameters
+from expression_ros.nodes.common.published import scores_of
 from expression_ros.nodes.common.running import run_node
 from expression_ros.nodes.mirror.outputs import (
     LabelOutput,
@@ -27,7 +27,7 @@ from expression_ros.nodes.mirror.outputs import (
     make_output,
 )
 from expression_ros.nodes.mirror.report import MirrorReport
-from expression_ros.parameters.mirror import MIRROR_PARAMETERS
+from expression_ros.parameters.nodes import MIRROR_PARAMETERS
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
 LABEL_TOPIC = "face_emotion"
@@ -89,7 +89,7 @@ class Mirror(Node):
         )
         self.create_subscription(String, LABEL_TOPIC, self._take_label, QoSProfile(depth=10))
         # Timers of real time, as in _now: a simulated clock may stand still or go back.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        steady = steady_clock()
         self._own_timers = [
             self.create_timer(_TICK_S, self._update, clock=steady),
             self.create_timer(_REPORT_S, self._publish_report, clock=steady),
@@ -175,7 +175,7 @@ class Mirror(Node):
 
     # Parameters and the service
 
-    def _check_tables(self, parameters: list[Parameter]) -> SetParametersResult:
+    def _check_tables(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         """Refuse a robot or a style that cannot be loaded; keep one that can until it is used."""
         for parameter in parameters:
             name = str(parameter.value)

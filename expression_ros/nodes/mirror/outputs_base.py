@@ -11,9 +11,9 @@ from rclpy.node import Node
 
 from expression_ros.mirroring.behaviour import Command
 from expression_ros.mirroring.robot_table import Output, Robot
-from expression_ros.nodes.common.endpoints import full_name
 from expression_ros.nodes.common.interfaces import NotInstalledError, interface_class
 from expression_ros.nodes.common.publishing import publish
+from expression_ros.nodes.common.topics import full_name
 
 _ACK_TIMEOUT_S = 0.2  # how long a last message may take to reach its subscribers
 
@@ -93,6 +93,7 @@ class TopicOutput(RobotOutput):
 
     @property
     def topic(self) -> str:
+        """The full name of the topic."""
         return self._publisher.topic_name
 
     @property
@@ -102,6 +103,7 @@ class TopicOutput(RobotOutput):
 
     @property
     def problem(self) -> str:
+        """That nobody subscribes, as a sentence with the remedy; empty if somebody does."""
         if self.listeners:
             return ""
         infos = self._node.get_subscriptions_info_by_topic(self.topic)
@@ -118,13 +120,16 @@ class TopicOutput(RobotOutput):
 
     @property
     def report(self) -> Mapping[str, Any]:
+        """How many subscribe, for the diagnostics."""
         return {f"subscribers on {self.topic}": self.listeners}
 
     def leave(self, command: Command, now: float) -> None:
+        """See RobotOutput.leave."""
         self.show(command, now)
         self.flush()
 
     def flush(self) -> None:
+        """Wait a little until the reliable subscribers have what was published."""
         self._publisher.wait_for_all_acked(Duration(seconds=_ACK_TIMEOUT_S))
 
     def publish(self, message: Any) -> None:
@@ -137,6 +142,7 @@ class TopicOutput(RobotOutput):
             self.publish(self._unsent)
 
     def destroy(self) -> None:
+        """Destroy the publisher."""
         self._node.destroy_publisher(self._publisher)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rclpy.node import Node
 
 from expression_ros.mirroring.behaviour import Command
-from expression_ros.mirroring.newest_call import NewestCall
+from expression_ros.mirroring.output_timing import NewestCall
 from expression_ros.mirroring.robot_table import Output, Robot
 from expression_ros.nodes.mirror.outputs_base import OutputError, RobotOutput
 
@@ -40,10 +40,12 @@ class ServiceOutput(RobotOutput):
 
     @property
     def topic(self) -> str:
+        """The full name of the service."""
         return self._node.resolve_service_name(self.output.topic)
 
     @property
     def problem(self) -> str:
+        """What failed last, or that there is no such service, with the remedy; empty if nothing."""
         if self._last_failure:
             return self._last_failure
         if self._answered or self._is_available():
@@ -55,6 +57,7 @@ class ServiceOutput(RobotOutput):
 
     @property
     def report(self) -> Mapping[str, Any]:
+        """How the calls went, for the diagnostics."""
         calls = self._calls
         return {
             f"calls of {self.topic}": calls.sent,
@@ -65,10 +68,12 @@ class ServiceOutput(RobotOutput):
         }
 
     def show(self, command: Command, now: float) -> None:
+        """Call with the new expression as soon as the call before is answered."""
         self._calls.want(command.expression)
         self.update(now)
 
     def update(self, now: float) -> None:
+        """Send the call that is due; see RobotOutput.update."""
         before = self._calls.timed_out
         word = self._calls.due(time.monotonic(), self._is_available())
         if self._calls.timed_out > before:
@@ -80,11 +85,13 @@ class ServiceOutput(RobotOutput):
             self._call(word)
 
     def leave(self, command: Command, now: float) -> None:
+        """Call without waiting for the call before, and give it a moment to get out."""
         self._calls.send_now(time.monotonic())
         self._call(command.expression)
         time.sleep(_LEAVE_S)
 
     def destroy(self) -> None:
+        """Destroy the client; what is not answered is forgotten."""
         self._future = None
         self._node.destroy_client(self._client)
 

@@ -53,7 +53,7 @@ class MirrorReport:
         self._command, self._commanded_at = command, time.monotonic()
 
     def unknown_word(self, sentence: str) -> None:
-        """Take note of a label that is no emotion, for the report to show."""
+        """Take note of a label that is not an emotion, for the report to show."""
         self._unknown_word = sentence
 
     def publish(

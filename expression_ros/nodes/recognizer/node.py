@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from expression_ros.images.conversion import (
@@ -18,7 +17,7 @@ from expression_ros.images.conversion import (
     large_enough,
 )
 from expression_ros.images.depth import DepthMemory
-from expression_ros.nodes.common.clock_watch import ClockWatch
+from expression_ros.nodes.common.clock_watch import ClockWatch, steady_clock
 from expression_ros.nodes.common.diagnostics import OK, publish_statuses
 from expression_ros.nodes.common.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.common.latest_worker import LatestWorker
@@ -68,7 +67,7 @@ class Recognizer(LifecycleNode):
         self._problem = ""  # why the last configure failed
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Of real time: a simulated clock may stand still, and that is worth telling, too.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        steady = steady_clock()
         self.create_timer(_REPORT_S, self._publish_diagnostics, clock=steady)
 
     def start(self) -> None:
@@ -86,6 +85,7 @@ class Recognizer(LifecycleNode):
     # Transitions
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the models; a failure says why in one line."""
         try:
             self._load()
         except Exception as error:  # whatever a model's files do to OpenCV: the process lives on
@@ -99,6 +99,7 @@ class Recognizer(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and read; a failure says why in one line."""
         try:
             return self._activate(state)
         except Exception as error:  # rclpy goes to on_error without a word about why
@@ -124,6 +125,7 @@ class Recognizer(LifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop reading; the models stay."""
         self._stop_reading()
         if self._hri is not None:
             self._hri.stop()
@@ -132,10 +134,12 @@ class Recognizer(LifecycleNode):
         return result
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the models."""
         self._free()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything."""
         self.close()
         return super().on_shutdown(state)
 
@@ -301,7 +305,7 @@ class Recognizer(LifecycleNode):
 def _stamp_of(message: Any) -> float:
     """Return when an image says that it was taken, in seconds; 0 where it does not say."""
     stamp = message.header.stamp
-    return stamp.sec + 1e-9 * stamp.nanosec
+    return float(stamp.sec + 1e-9 * stamp.nanosec)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -34,8 +34,8 @@ def detections_available() -> bool:
 class RecognizerOutputs:
     """The publishers of the recognizer: made at activate, destroyed at deactivate.
 
-    One that stands by is no publisher for others: not a second one of the labels, and not one from
-    which labels might come.
+    One that stands by does not count as a publisher: not as a second one of the labels, nor as one
+    from which labels might come.
 
     Args:
         node: the recognizer.
@@ -79,7 +79,7 @@ class RecognizerOutputs:
         quality: int,
         privacy: str,
     ) -> None:
-        """Draw and publish the overlay for whoever subscribes; ``bgr`` is called only then.
+        """Draw and publish the overlay for those who subscribe; ``bgr`` is called only then.
 
         The array that ``bgr`` returns is drawn on.
         """

@@ -10,7 +10,6 @@ from typing import Any
 
 from rclpy.node import Node
 
-from expression_ros.nodes.common.camera_topics import Company, all_publish
 from expression_ros.nodes.common.diagnostics import (
     ERROR,
     OK,
@@ -23,9 +22,9 @@ from expression_ros.nodes.common.diagnostics import (
     status,
     summary,
 )
-from expression_ros.nodes.common.endpoints import full_name
 from expression_ros.nodes.common.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.common.parameters import NodeParameters
+from expression_ros.nodes.common.topics import Company, all_publish, full_name
 from expression_ros.nodes.recognizer.outputs import TOPIC as LABEL_TOPIC
 from expression_ros.nodes.recognizer.picture_quality import QualityWatch
 from expression_ros.recognition.frame_time import GOES_BACK, JUMPS
@@ -82,10 +81,12 @@ class RecognizerStatistics:
         self.frame_rate = 0.0
 
     def image_received(self, now: float) -> None:
+        """Count an image that came; ``now`` is steady time in seconds."""
         self.received += 1
         self.last_image = now
 
     def image_refused(self, reason: str, text: str) -> None:
+        """Count an image that cannot be read, by a word; the text says why."""
         self.refused[reason] += 1
         self.last_refusal = text
 

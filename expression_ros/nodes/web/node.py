@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import SetParameters
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -21,14 +20,14 @@ from std_msgs.msg import Float32MultiArray, String
 from expression_ros.images.conversion import bgr_from_message
 from expression_ros.mirroring.robot_table import Robot, available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles
+from expression_ros.nodes.common.clock_watch import steady_clock
 from expression_ros.nodes.common.image_input import image_topic_of
-from expression_ros.nodes.common.mirror_scores import scores_of
 from expression_ros.nodes.common.parameters import NodeParameters
-from expression_ros.nodes.common.published import Published, timed
+from expression_ros.nodes.common.published import Published, scores_of, timed
 from expression_ros.nodes.common.running import run_node
 from expression_ros.nodes.web.calibration import CalibrationImages
 from expression_ros.nodes.web.diagnostics import ReportBook
-from expression_ros.parameters.web import WEB_PARAMETERS
+from expression_ros.parameters.nodes import WEB_PARAMETERS
 from expression_ros.personal.calibration import fisherfaces_of
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.painting import MAX_WIDTH, Painter, jpeg_of, shrunk
@@ -118,7 +117,7 @@ class Web(Node):
         )
         self._service = self.resolve_service_name(f"{self._mirror}/set_parameters")
         self._setter: Any = self.create_client(SetParameters, self._service)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a page has nothing to do with bag time
+        steady = steady_clock()  # a page has nothing to do with bag time
         self.create_timer(_TICK_S, self._tick, clock=steady)
         self.create_timer(_REPORT_S, self._report, clock=steady)
         model = values["model"]

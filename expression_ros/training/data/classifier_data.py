@@ -23,7 +23,9 @@ class CropClassifier(Protocol):
 
     face: FacePreparation
 
-    def predict(self, face: np.ndarray) -> Prediction: ...
+    def predict(self, face: np.ndarray) -> Prediction:
+        """Return the expression of a prepared face, (S, S) uint8."""
+        ...
 
 
 def load_labelled_faces(path: Path, votes: Path | None = None) -> tuple[FaceSet, FaceSet]:

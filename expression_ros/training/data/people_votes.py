@@ -201,8 +201,10 @@ def people_figures(
 
 
 def _single_persons(voted: Sequence[tuple[np.ndarray, str]]) -> dict[str, float | int]:
-    """Return how often one person drawn at random says the same: as the answers, as another
-    person, and as the answer with the most votes; all of faces on which two named an expression.
+    """Return how often one person drawn at random says the same.
+
+    As the answers, as another person, and as the answer with the most votes; all of faces on which
+    two named an expression.
     """
     agree, second, best = [], [], []
     for row, label in voted:

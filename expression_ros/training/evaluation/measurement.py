@@ -26,7 +26,7 @@ from expression_ros.training.data.labelled_pictures import (
     LabelledPicture,
 )
 
-MIN_FACE = 0.12  # that of the recognizer
+MIN_FACE = 0.12  # in labelled pictures smaller faces are bystanders, or none
 
 
 class MeasuredClassifier(Protocol):
@@ -35,11 +35,17 @@ class MeasuredClassifier(Protocol):
     face: FacePreparation
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def labels(self) -> tuple[str, ...]:
+        """What it can answer, in the order of its scores."""
+        ...
 
-    def read(self, grey_frame: np.ndarray, box: Sequence[int]) -> Prediction: ...
+    def read(self, grey_frame: np.ndarray, box: Sequence[int]) -> Prediction:
+        """Return the expression of the face in a box (x, y, w, h) in px of a (H, W) uint8 frame."""
+        ...
 
-    def predict(self, face: np.ndarray) -> Prediction: ...
+    def predict(self, face: np.ndarray) -> Prediction:
+        """Return the expression of a prepared face, (S, S) uint8."""
+        ...
 
 
 @dataclass

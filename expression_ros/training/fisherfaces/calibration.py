@@ -43,7 +43,6 @@ def calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path, learn: str
             also get an expectation of posed expressions: priors under which the data's own labels,
             which say what was searched for or acted, are least surprising.
     """
-
     judged, truth = judged_by(faces, learn, manifest.labels.values())
     if len(judged) < FEWEST_TO_CALIBRATE:
         report_progress(f"{len(judged)} faces are too few to calibrate on; scores are vote shares")

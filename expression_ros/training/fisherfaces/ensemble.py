@@ -116,13 +116,13 @@ def drawn_labels(votes: np.ndarray, pairs: np.ndarray, rng: np.random.Generator)
     """
     places = rng.random(int(pairs.max()) + 1)[pairs]
     total = np.cumsum(votes, axis=1)
-    return (total <= places[:, None] * total[:, -1:]).sum(axis=1)
+    return np.asarray((total <= places[:, None] * total[:, -1:]).sum(axis=1))
 
 
 def _most_votes(votes: np.ndarray) -> np.ndarray:
     if not (votes.sum(axis=1) > 0).all():
         raise ValueError("there are faces without any vote")
-    numbers = votes.argmax(axis=1)
+    numbers: np.ndarray = votes.argmax(axis=1)
     missing = votes.shape[1] - 1 - int(numbers.max())  # bincount would not see the last classes
     if missing:
         raise ValueError("the last classes have a majority on no face")

@@ -134,9 +134,10 @@ def resembles(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     """
 
     def thumbnails(faces: np.ndarray) -> np.ndarray:
-        small = faces.reshape(-1, 16, 3, 16, 3).mean(axis=(2, 4)).reshape(-1, 256)
+        small: np.ndarray = faces.reshape(-1, 16, 3, 16, 3).mean(axis=(2, 4)).reshape(-1, 256)
         small = (small - small.mean(axis=1, keepdims=True)).astype(np.float32)
-        return small / np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-6)
+        small /= np.maximum(np.linalg.norm(small, axis=1, keepdims=True), 1e-6)
+        return small
 
     both = thumbnails(np.concatenate([others, others[:, :, ::-1]])).T
     mine = thumbnails(images)

@@ -152,7 +152,7 @@ def from_onnx(path: Path, faces: np.ndarray) -> ExpressionNet:
     model = onnx.load(str(path))
     arrays = {i.name: numpy_helper.to_array(i).copy() for i in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type == "Conv"]
-    network = ExpressionNet().eval()
+    network: ExpressionNet = ExpressionNet().eval()
     pairs = _convolutions_as_run(network)
     shapes = [arrays[node.input[1]].shape for node in nodes]
     if shapes != [tuple(convolution.weight.shape) for convolution, _ in pairs]:
@@ -212,4 +212,4 @@ def multiplications(network: ExpressionNet) -> int:
             layer.register_forward_hook(count)
     with torch.inference_mode():
         probe(torch.zeros(1, 1, FACE_SIZE, FACE_SIZE))
-    return total + probe.label_head.weight.numel()
+    return total + int(probe.label_head.weight.numel())

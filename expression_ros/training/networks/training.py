@@ -111,7 +111,7 @@ def new_state(
         if start is not None:
             saved = torch.load(start, map_location="cpu", weights_only=True)
             network.load_state_dict(saved["average"])
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     weights = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]

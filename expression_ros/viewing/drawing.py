@@ -1,20 +1,24 @@
-"""The picture of ``expression-ros live``: the person, and beside it what the robot answers.
+"""What windows and image files show: a live frame beside the robot's answer, an annotated photo.
 
 Part of ``expression_ros.viewing``: imports no ROS.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from expression_ros.images.files import readable_name
 from expression_ros.mirroring.robot_table import Robot
 from expression_ros.mirroring.virtual_face import FaceAnimator, draw_face, drawable_word
 from expression_ros.parameters.choices import NONE
 from expression_ros.recognition.overlay import draw_overlay, scaled
 from expression_ros.recognition.overlay_privacy import with_privacy
+from expression_ros.recognition.readings import FrameReading
 from expression_ros.session.live import LiveFrame
 
 HEIGHT = 480  # pixels, of all of it
@@ -122,3 +126,67 @@ def _centred(
     left = (image.shape[1] - width) // 2
     thickness = 2 if size > 0.8 else 1
     cv2.putText(image, text, (left, base), _FONT, size, colour, thickness, cv2.LINE_AA)
+
+
+_SHORTEST_SIDE = 320  # pixels; on smaller photos the writing would hide the face
+_LONGEST_SIDE = 4096  # pixels; a strip of 1x10000 would take gigabytes
+
+
+class PictureError(ValueError):
+    """A picture that cannot be written; one line that says what to do."""
+
+
+def annotated(photo: np.ndarray, reading: FrameReading) -> np.ndarray:
+    """Return a photo with boxes, labels and votes, as (H, W, 3) uint8 BGR.
+
+    Args:
+        photo: (H, W, 3) uint8 BGR; it may be drawn on. One whose shorter side is below 320 px is
+            enlarged by a whole factor, the longer side to 4096 px at most.
+        reading: what was read on it; faces with different ids.
+    """
+    factor = math.ceil(_SHORTEST_SIDE / min(photo.shape[:2]))
+    factor = max(1, min(factor, _LONGEST_SIDE // max(photo.shape[:2])))
+    if factor > 1:
+        photo = cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    note = "" if reading.faces else "no face"
+    return draw_overlay(photo, scaled(reading, factor), note)
+
+
+def write_beside(picture: np.ndarray, photo: Path, folder: Path) -> Path:
+    """Write the picture of a photo as PNG under a name that is free, and return its path.
+
+    Args:
+        picture: (H, W, 3) uint8 BGR.
+        photo: of which it is; ``smile.jpg`` becomes ``smile_expression.png``, or
+            ``smile_expression_2.png`` where there is one already.
+        folder: where it goes; made if it is not there.
+
+    Raises:
+        PictureError: it cannot be written there.
+    """
+    encoded = cv2.imencode(".png", picture)[1]
+    number = 1
+    while True:
+        name = f"{photo.stem}_expression{'' if number == 1 else f'_{number}'}.png"
+        path = folder / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:  # never over a file that is there
+                try:
+                    file.write(encoded.tobytes())
+                    file.flush()
+                except BaseException:  # a full disk: half a picture is none
+                    path.unlink()
+                    raise
+            return path
+        except FileExistsError:
+            if not folder.is_dir():
+                raise PictureError(
+                    f"{readable_name(folder)} is not a folder; name another with --output"
+                ) from None
+            number += 1
+        except OSError as error:
+            raise PictureError(
+                f"{readable_name(path)} cannot be written: {error.strerror}; "
+                "name another folder with --output, or leave the picture out with --no-picture"
+            ) from error

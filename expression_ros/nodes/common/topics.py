@@ -1,12 +1,26 @@
-"""Which topic and type a camera's images really have, and who sends them. No ROS is imported."""
+"""Topics as the graph knows them: who is at their ends, and which carry images."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from expression_ros.nodes.common.endpoints import UNNAMED
+UNNAMED = "a node"  # one whose name the graph does not know (yet)
+
+
+def full_name(info: Any) -> str:
+    """Return the full name of the node of an endpoint, as ``/front/usb_cam``.
+
+    Args:
+        info: of get_publishers_info_by_topic or get_subscriptions_info_by_topic.
+    """
+    # Right after a node has appeared the graph may not know its name yet.
+    if "UNKNOWN" in info.node_name:
+        return UNNAMED
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
@@ -40,7 +54,7 @@ def places_of_images(topic: str, transport: str, other: str = "") -> list[ImageT
         names.reverse()
     places = [ImageTopic(name, wanted) for name in names]
     places += [ImageTopic(name, unwanted) for name in reversed(names)]
-    # An Image on .../compressed is nobody's habit, and the first place is what diagnostics name.
+    # An Image on .../compressed is not usual, and the first place is what diagnostics name.
     places = [one for one in places if one.type == COMPRESSED or not one.name.endswith(_SUFFIX)]
     if topic.endswith(_SUFFIX):
         places.append(ImageTopic(topic.removesuffix(_SUFFIX), IMAGE))

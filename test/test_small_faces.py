@@ -1,0 +1,98 @@
+"""People far away: found in a stream within some seconds, by looks at a part of a frame each."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from expression_ros.recognition.boxes import Box, overlap
+from expression_ros.recognition.detection import FaceDetector
+from expression_ros.recognition.pipeline import ExpressionRecognizer
+
+RATE = 15
+SIZE = (720, 1280)
+
+
+@pytest.fixture(scope="module")
+def portrait(astronaut):
+    """Return a grey picture of one person, and where her face is in it."""
+    grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
+    return grey, next(d.box for d in FaceDetector().search_photo(grey) if d.box.w > 80)
+
+
+def scene(portrait, share, left, top, grey=None):
+    """Return a frame with the portrait, and where its face is, a share of the frame's height."""
+    picture, box = portrait
+    scale = share * SIZE[0] / box.w
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    frame = np.full(SIZE, 110, np.uint8) if grey is None else grey
+    frame[top : top + small.shape[0], left : left + small.shape[1]] = small
+    x, y, w, h = (round(scale * v) for v in box)
+    return frame, Box(left + x, top + y, w, h)
+
+
+def moving(frame, k):
+    """Return the frame with the noise of a camera: nothing is left out since nothing changes."""
+    noise = np.random.default_rng(k).normal(0, 6, frame.shape)
+    return np.clip(frame + noise, 0, 255).astype(np.uint8)
+
+
+def seen_at(recognizer, frame, box, frames):
+    """Return after how many frames a face is found there; None if it never is."""
+    for k in range(frames):
+        faces = recognizer.read(moving(frame, k), k / RATE).faces
+        if any(overlap(face.box, box) > 0.4 for face in faces):
+            return k
+    return None
+
+
+@pytest.mark.parametrize(("left", "top"), [(40, 40), (1000, 60), (560, 300), (60, 450), (980, 440)])
+@pytest.mark.parametrize("share", [0.07, 0.09, 0.11])
+def test_a_small_face_anywhere_is_found_within_three_seconds(
+    portrait, shipped_classifier, share, left, top
+):
+    frame, box = scene(portrait, share, left, top)
+    recognizer = ExpressionRecognizer(FaceDetector(min_face=0.06), shipped_classifier)
+    assert seen_at(recognizer, frame, box, 3 * RATE) is not None
+
+
+def test_a_small_face_is_found_beside_one_that_is_known(portrait, shipped_classifier):
+    frame, near = scene(portrait, 0.3, 100, 20)
+    frame, far = scene(portrait, 0.08, 1000, 450, frame)
+    recognizer = ExpressionRecognizer(FaceDetector(min_face=0.06), shipped_classifier)
+    assert seen_at(recognizer, frame, near, RATE) is not None
+    assert seen_at(recognizer, frame, far, 6 * RATE) is not None
+
+
+def test_no_look_of_a_stream_searches_more_than_a_part_for_small_faces(portrait):
+    """The pixels that cascades are given, and so what a frame costs, hardly grow."""
+
+    class Counting:
+        def __init__(self, cascade):
+            self.cascade, self.pixels = cascade, []
+
+        def detectMultiScale(self, image, **options):
+            self.pixels.append(image.size)
+            return self.cascade.detectMultiScale(image, **options)
+
+    frame, _ = scene(portrait, 0.3, 100, 20)
+    most = {}
+    for min_face in (0.12, 0.06):
+        detector = FaceDetector(min_face=min_face)
+        detector._cascades = [Counting(cascade) for cascade in detector._cascades]
+        for look in range(detector.parts + detector.turned_looks + detector.small_looks):
+            detector.search_frame(frame, [look], True)
+        most[min_face] = max(px for c in detector._cascades for px in c.pixels)
+    assert most[0.06] <= 1.8 * most[0.12]
+
+
+@pytest.mark.parametrize(("min_face", "looks"), [(0.12, 0), (0.2, 0), (0.06, 4), (0.04, 9)])
+def test_the_smaller_the_faces_the_more_parts(min_face, looks):
+    assert FaceDetector(min_face=min_face).small_looks == looks
+
+
+def test_one_face_is_asked_for_and_a_small_one_is_found(portrait, shipped_classifier):
+    frame, box = scene(portrait, 0.08, 300, 200)
+    recognizer = ExpressionRecognizer(FaceDetector("single", 0.06), shipped_classifier)
+    assert seen_at(recognizer, frame, box, 3 * RATE) is not None
