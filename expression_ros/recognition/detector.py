@@ -39,7 +39,9 @@ class Detector(Protocol):
     lost_looks: int
 
     @property
-    def small_looks(self) -> int: ...
+    def small_looks(self) -> int:
+        """How many looks for the smallest faces a stream adds to a thorough search."""
+        ...
 
     def twin(self) -> Detector:
         """Return a detector with the same settings for another thread; it is made once."""
