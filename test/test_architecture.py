@@ -157,6 +157,16 @@ def test_a_small_package_is_drawn_as_it_is(small):
     assert "<things>" in unescape(svg)
 
 
+def test_a_row_is_as_high_as_its_words(small):
+    long = SMALL.replace("<things>", "many words " * 40)
+    (small / "CONTRIBUTING.md").write_text(long, encoding="utf-8")
+    svg = ElementTree.fromstring(drawn.picture())
+    bands = [(float(r.get("y")), float(r.get("height"))) for r in svg.iter(f"{SVG}rect")
+             if r.get("fill") == "#f8f9fa"]  # fmt: skip
+    assert len(bands) == 4
+    assert all(y + height < below for (y, height), (below, _) in pairwise(bands))
+
+
 @pytest.mark.parametrize(("imports", "width"), [(1, 1.0), (3, 1.0), (4, 1.6), (15, 1.6), (16, 2.2)])
 def test_more_imports_are_a_thicker_arrow(imports, width):
     assert drawn.thickness(imports) == pytest.approx(width)
