@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
+from expression_ros.commands.options import with_one_line_errors
 from expression_ros.parameters.choices import CLASSIFIERS
 from expression_ros.recognition.fisherfaces import KIND
 from expression_ros.training.data.data_sets import AUTO, FORMATS
@@ -71,18 +71,7 @@ def add_evaluate_parser(subparsers: Any) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--report", type=Path, metavar="DIR",
                         help="write a report with pictures")  # fmt: skip
-    parser.set_defaults(func=_guarded)
-
-
-def _guarded(arguments: argparse.Namespace) -> int:
-    """Evaluate; answer bad input with one line on stderr and exit code 2."""
-    try:
-        return _evaluate(arguments)
-    except ValueError as error:  # of data, models, descriptors, faces, cascades
-        print(f"expression-ros: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"expression-ros: {error.filename}: {error.strerror}", file=sys.stderr)
-    return 2
+    parser.set_defaults(func=with_one_line_errors(_evaluate))
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from expression_ros.frames.folder import AUTO, FOLDER_KINDS
@@ -46,3 +48,20 @@ def at_least_one(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
+
+
+def with_one_line_errors(
+    command: Callable[[argparse.Namespace], int],
+) -> Callable[[argparse.Namespace], int]:
+    """Return a command that answers bad input with one line on stderr and exit code 2."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            return command(arguments)
+        except ValueError as error:  # data, descriptors, faces, models and cascades: all of them
+            print(f"expression-ros: {error}", file=sys.stderr)
+        except OSError as error:
+            print(f"expression-ros: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+
+    return run

@@ -11,11 +11,9 @@ from typing import Any
 
 from expression_ros import EMOTIONS
 from expression_ros.commands.detector_options import add_detector_options, chosen_detector
-from expression_ros.recognition.cascades import CascadeError
-from expression_ros.recognition.detector_weights import WeightsError
+from expression_ros.commands.options import with_one_line_errors
 from expression_ros.recognition.face_preparation import (
     LIGHT_CHOICES,
-    FaceError,
     FacePreparation,
 )
 from expression_ros.training.data.data_sets import AUTO, FORMATS, open_data_set
@@ -37,7 +35,6 @@ from expression_ros.training.data.prepare import (
 )
 from expression_ros.training.data.prepared_set import PreparedSet, save_prepared_set
 
-_BAD_INPUT = (DataError, FaceError, CascadeError, WeightsError)
 _SUFFIX = ".npz"
 _STDOUT = Path("-")
 
@@ -89,18 +86,7 @@ def add_prepare_parser(subparsers: Any) -> None:
                         help="its first group, searched in a path, is the subject")  # fmt: skip
     parser.add_argument("--list-dropped", nargs="?", type=Path, const=_STDOUT, metavar="FILE",
                         help="name all that was dropped, in FILE or on stdout")  # fmt: skip
-    parser.set_defaults(func=_guarded)
-
-
-def _guarded(arguments: argparse.Namespace) -> int:
-    """Prepare; answer bad input with one line on stderr and exit code 2."""
-    try:
-        return _prepare(arguments)
-    except _BAD_INPUT as error:
-        print(f"expression-ros: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"expression-ros: {error.filename}: {error.strerror}", file=sys.stderr)
-    return 2
+    parser.set_defaults(func=with_one_line_errors(_prepare))
 
 
 def _prepare(arguments: argparse.Namespace) -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable
 from typing import Any
 
+from expression_ros.commands.options import with_one_line_errors
 from expression_ros.commands.train_cnn import add_cnn_parser
 from expression_ros.commands.train_fisherfaces import add_fisherfaces_parser
 from expression_ros.commands.train_mouth_cover import add_mouth_cover_parser
@@ -24,7 +22,7 @@ def add_train_parser(subparsers: Any) -> None:
     kinds = train.add_subparsers(dest="model_kind", required=True, metavar="CLASSIFIER")
     add_classifier_parsers(kinds)
     for parser in kinds.choices.values():
-        parser.set_defaults(func=_with_one_line_errors(parser.get_default("func")))
+        parser.set_defaults(func=with_one_line_errors(parser.get_default("func")))
 
 
 def add_classifier_parsers(kinds: Any) -> None:
@@ -39,20 +37,3 @@ def add_classifier_parsers(kinds: Any) -> None:
         add_mouth_cover_parser,
     ):
         add_parser(kinds)
-
-
-def _with_one_line_errors(
-    command: Callable[[argparse.Namespace], int],
-) -> Callable[[argparse.Namespace], int]:
-    """Return a command that answers bad input with one line on stderr and exit code 2."""
-
-    def run(arguments: argparse.Namespace) -> int:
-        try:
-            return command(arguments)
-        except ValueError as error:  # data, descriptors, faces, models and cascades: all of them
-            print(f"expression-ros: {error}", file=sys.stderr)
-        except OSError as error:
-            print(f"expression-ros: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-
-    return run
