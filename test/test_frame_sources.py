@@ -18,8 +18,8 @@ from expression_ros.frames import sources, webcam
 from expression_ros.frames import video as frames_video
 from expression_ros.frames.folder import IMAGE_RATE_HZ, ImageSequence
 from expression_ros.frames.opening import is_webcam, open_source
-from expression_ros.frames.playback import PlaybackSchedule, RateLimit, frames_in_time
-from expression_ros.frames.sources import FALLBACK_RATE_HZ, SourceError
+from expression_ros.frames.playback import Playback, PlaybackSchedule, RateLimit, frames_in_time
+from expression_ros.frames.sources import FALLBACK_RATE_HZ, FrameSource, SourceError
 from expression_ros.frames.webcam import Webcam
 
 
@@ -442,6 +442,55 @@ def test_a_file_begins_again_where_that_is_wanted_and_ends_when_asked_to(hundred
         if sum(later < sooner for sooner, later in pairwise(seen)) == 2:
             stopping.set()
     assert stopping.is_set()
+
+
+def test_every_frame_is_shown_or_counted(hundred):
+    playback, seen = Playback(hundred(200.0), threading.Event()), []
+    for number in numbers(playback):
+        seen.append(number)
+        if len(seen) == 5:
+            time.sleep(0.2)
+    assert playback.passed_over >= 30
+    assert len(seen) + playback.passed_over == 100
+
+
+def test_a_changed_rate_is_followed_while_a_slow_frame_is_waited_for(hundred):
+    rates, seen = [1e-3], []
+    playback = Playback(hundred(1.0), threading.Event(), rate=lambda: rates[-1])
+    for number in numbers(playback):
+        seen.append(number)
+        threading.Timer(0.05, rates.append, [480.0]).start()  # the next is due in 1,000 s
+        if len(seen) == 3:
+            break
+    assert seen == sorted(seen)
+
+
+class Once(FrameSource):
+    """Two frames, of which none can be decoded in the next rounds: the medium was taken away."""
+
+    def __init__(self):
+        super().__init__("film on a stick", 480.0)
+        self.rounds = 0
+
+    def _advance(self):
+        return self.position < 2
+
+    def retrieve(self):
+        return np.zeros((8, 8, 3), np.uint8) if self.rounds == 0 else None
+
+    def _restart(self):
+        self.rounds += 1
+        assert self.rounds < 5, "it is tried for ever"
+
+    def close(self):
+        pass
+
+
+def test_a_looped_file_of_which_nothing_is_left_to_read_ends_with_a_line():
+    seen = []
+    with pytest.raises(SourceError, match="film on a stick can no longer be read; was it changed"):
+        seen.extend(frames_in_time(Once(), threading.Event(), loop=True))
+    assert len(seen) == 2
 
 
 def test_a_webcam_is_read_as_it_comes_until_it_ends(monkeypatch, hundred):
