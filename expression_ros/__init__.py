@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES: a test holds them together
     from expression_ros.recognition.pipeline import ExpressionRecognizer
     from expression_ros.recognition.readings import FaceReading, FrameReading
     from expression_ros.recognition.settings import RecognitionSettings
+    from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
     from expression_ros.vocabulary import EMOTIONS, UNKNOWN
 
 __all__ = [
@@ -35,11 +36,13 @@ __all__ = [
     "MirrorBehaviour",
     "Prediction",
     "RecognitionSettings",
+    "RecognizerSettings",
     "Robot",
     "__version__",
     "draw_overlay",
     "load_classifier",
     "load_robot",
+    "make_recognizer",
     "open_source",
     "read_colour_photo",
     "read_photo",
@@ -60,6 +63,7 @@ _HOMES = {
     "recognition.pipeline": ("ExpressionRecognizer",),
     "recognition.readings": ("FaceReading", "FrameReading"),
     "recognition.settings": ("RecognitionSettings",),
+    "session.recognizer": ("RecognizerSettings", "make_recognizer"),
     "vocabulary": ("EMOTIONS", "UNKNOWN"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

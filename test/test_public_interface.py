@@ -99,7 +99,7 @@ def test_our_commands_use_what_is_public(module):
 
 def test_some_commands_do():
     names = {name for module in COMMANDS for name in imports_in(TEXTS[module])}
-    assert {"expression_ros.load_classifier", "expression_ros.open_source"} <= names
+    assert {"expression_ros.make_recognizer", "expression_ros.open_source"} <= names
 
 
 @pytest.mark.parametrize("title", EXAMPLES)

@@ -76,12 +76,11 @@ def _guarded(arguments: argparse.Namespace) -> int:
 
 
 def _analyze(arguments: argparse.Namespace) -> int:
-    from expression_ros import UNKNOWN
+    from expression_ros import UNKNOWN, RecognizerSettings, make_recognizer
     from expression_ros.recordings.analysis import analyze
     from expression_ros.recordings.opening import open_recording
     from expression_ros.recordings.timeline import FaceRows, Timeline
     from expression_ros.recordings.timeline_plot import check_drawing, save_timeline
-    from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
     # What can be wrong is told at once, not after minutes of work.
     _check_numbers(arguments)

@@ -58,13 +58,12 @@ def add_live_parser(commands: Any) -> None:
 
 
 def _live(args: argparse.Namespace) -> int:
-    from expression_ros import load_robot, open_source
+    from expression_ros import RecognizerSettings, load_robot, make_recognizer, open_source
     from expression_ros.frames.opening import is_webcam
     from expression_ros.mirroring.styles import load_style
     from expression_ros.recognition.landmarks import LandmarkFinder
     from expression_ros.session.defaults import behaviour_as_node
     from expression_ros.session.live import LiveSession
-    from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
     from expression_ros.viewing.live_picture import LivePicture
     from expression_ros.viewing.windows import PictureWindow
 

@@ -51,9 +51,8 @@ def add_predict_parser(commands: Any) -> None:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from expression_ros import read_photo
+    from expression_ros import RecognizerSettings, make_recognizer, read_photo
     from expression_ros.recognition.single_photos import read_alone
-    from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
     given = {name: value for name, value in given_parameters(args).items() if name != "min_face"}
     settings = RecognizerSettings.from_values(given).for_photos(args.min_face)

@@ -60,9 +60,8 @@ def _web(args: argparse.Namespace) -> int:
         raise ValueError(f"--port must be from 0 to 65535, not {args.port}")
     if args.camera is None and args.video is None:
         return _show_nodes(args)
-    from expression_ros import open_source
+    from expression_ros import RecognizerSettings, open_source
     from expression_ros.frames.opening import is_webcam
-    from expression_ros.session.recognizer import RecognizerSettings
     from expression_ros.web.server import WebServer
     from expression_ros.web.video_session import VideoSession
 
