@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -245,7 +246,7 @@ def test_the_primary_face_may_be_the_one_in_the_middle(clips):
     middle = (group.shape[1] / 2, group.shape[0] / 2)
     nearest = min(reading.faces, key=lambda face: np.hypot(*np.subtract(face.box.centre, middle)))
     assert reading.primary == nearest != reading.faces[0]
-    settings.primary, settings.primary_id = "id", reading.faces[-1].id
+    recognizer.settings = replace(settings, primary="id", primary_id=reading.faces[-1].id)
     assert recognizer.read(group, 0.1).primary.id == reading.faces[-1].id
 
 

@@ -85,15 +85,18 @@ def test_no_look_of_a_stream_searches_more_than_a_part_for_small_faces(portrait)
     for min_face in (0.12, 0.06):
         detector = FaceDetector(min_face=min_face)
         detector._cascades = [Counting(cascade) for cascade in detector._cascades]
-        for look in range(detector.parts + detector.turned_looks + detector.small_looks):
+        for look in range(detector.parts + detector.turned_looks + detector.small_looks(SIZE[0])):
             detector.search_frame(frame, [look], True)
         most[min_face] = max(px for c in detector._cascades for px in c.pixels)
     assert most[0.06] <= 1.8 * most[0.12]
 
 
-@pytest.mark.parametrize(("min_face", "looks"), [(0.12, 0), (0.2, 0), (0.06, 4), (0.04, 9)])
-def test_the_smaller_the_faces_the_more_parts(min_face, looks):
-    assert FaceDetector(min_face=min_face).small_looks == looks
+@pytest.mark.parametrize(
+    ("min_face", "height", "looks"),
+    [(0.12, 480, 0), (0.2, 480, 0), (0.06, 480, 4), (0.04, 480, 9), (0.06, 144, 0)],
+)
+def test_the_smaller_the_faces_the_more_parts_unless_none_could_be_seen(min_face, height, looks):
+    assert FaceDetector(min_face=min_face).small_looks(height) == looks
 
 
 def test_one_face_is_asked_for_and_a_small_one_is_found(portrait, shipped_classifier):

@@ -113,7 +113,7 @@ def _looks(detector: Detector, grey: np.ndarray) -> list[Detection]:
     parts, turned = detector.parts, detector.turned_looks
     found = detector.search_frame(grey, range(parts))
     found = found or detector.search_frame(grey, range(parts, parts + turned), True)
-    for look in range(detector.small_looks):
+    for look in range(detector.small_looks(grey.shape[0])):
         found = found or detector.search_frame(grey, [parts + turned + look], True)
     return found
 

@@ -96,10 +96,10 @@ class FaceDetector:
         self._twin: FaceDetector | None = None
         self._cascades = [load_cascade(f"frontalface_{name}") for name in CASCADE_ORDER]
 
-    @property
-    def small_looks(self) -> int:
-        """In how many parts of the frame, one a look, a stream searches the smallest faces."""
-        return self._tiles() ** 2 if self._tiles() > 1 else 0
+    def small_looks(self, height: int) -> int:
+        """Return in how many parts of a frame small faces are searched; 0 where none is seen."""
+        is_seen = _QUICK * height > SMALL.smallest_px
+        return self._tiles() ** 2 if self._tiles() > 1 and is_seen else 0
 
     def _tiles(self) -> int:
         return math.ceil(_QUICK / self.min_face - 1e-6)

@@ -27,7 +27,6 @@ class Detector(Protocol):
             stream asks one a frame.
         turned_looks: how many looks at the turned frame a stream adds to such a search; their
             numbers follow those of the parts.
-        small_looks: the same for the smallest faces, at parts of the frame; their numbers follow.
         lost_looks: how many different looks there are where a face was lost.
     """
 
@@ -38,9 +37,14 @@ class Detector(Protocol):
     turned_looks: int
     lost_looks: int
 
-    @property
-    def small_looks(self) -> int:
-        """How many looks at parts of the frame a stream adds for the smallest faces."""
+    def small_looks(self, height: int, /) -> int:
+        """Return how many looks at parts of a frame a stream adds for the smallest faces.
+
+        Their numbers follow those of the turned looks.
+
+        Args:
+            height: of the frame in px.
+        """
         ...
 
     def twin(self) -> Detector:

@@ -116,10 +116,9 @@ class NetworkDetector:
     turned_looks = 0
     lost_looks = 1
 
-    @property
-    def small_looks(self) -> int:
-        """One, of the whole frame, where smaller faces than usual are of interest."""
-        return 1 if self.min_face < _QUICK else 0
+    def small_looks(self, height: int) -> int:
+        """Return 1, at the whole frame, where faces smaller than usual are of interest and seen."""
+        return 1 if self.min_face < _QUICK and _QUICK * height > _COARSE_PX else 0
 
     def __init__(self, network: FaceNetwork, selection: str = "all", min_face: float = 0.12):
         check_settings(selection, min_face)

@@ -95,7 +95,7 @@ class FaceSearch:
             known: the tracks of the frames before.
             settings: how often and how to look for newcomers.
         """
-        self._settings = settings
+        self._settings, self._small_looks = settings, self.detector.small_looks(grey.shape[0])
         seen = [track for track in known if track.last_seen == self._last_stamp]
         still = {track.id for track in seen if track.memory.is_unchanged(grey, stamp)}
         self.held = still | _waiting([track for track in seen if track.id not in still])
@@ -163,7 +163,7 @@ class FaceSearch:
 
         Who is far away can wait for longer than a frame can for the others.
         """
-        if not self.detector.small_looks or self._whole_frame_at is None:
+        if not self._small_looks or self._whole_frame_at is None:
             return False
         interval = self._settings.redetect_interval
         waited = self._small_at is None or stamp - self._small_at >= 2 * interval
@@ -171,8 +171,7 @@ class FaceSearch:
 
     def _next_small(self) -> int:
         """Return the number of the next look for small faces; they take turns."""
-        looks = self.detector.small_looks
-        self._small_turn = (self._small_turn + 1) % looks
+        self._small_turn = (self._small_turn + 1) % self._small_looks
         return self.detector.parts + self.detector.turned_looks + self._small_turn
 
     def _search_for_anybody(self, grey: np.ndarray, stamp: float) -> list[Detection]:
@@ -193,7 +192,7 @@ class FaceSearch:
             parts, turned = self.detector.parts, self.detector.turned_looks
             self._questions += [(index, _FINE) for index in range(parts)]
             self._questions += [(index, _COARSE) for index in range(parts, parts + turned)]
-            some = math.ceil(self.detector.small_looks / 2)  # the others next time
+            some = math.ceil(self._small_looks / 2)  # the others next time
             self._questions += [(self._next_small(), _COARSE) for _ in range(some)]
         if self._questions:
             cascade, coarse = self._questions.popleft()
