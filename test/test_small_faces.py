@@ -66,7 +66,7 @@ def test_a_small_face_is_found_beside_one_that_is_known(portrait, shipped_classi
     frame, far = scene(portrait, 0.1, 610, 270, frame)
     recognizer = ExpressionRecognizer(FaceDetector(min_face=0.06), shipped_classifier)
     assert seen_at(recognizer, frame, near, RATE) is not None
-    assert seen_at(recognizer, frame, far, 6 * RATE, start=RATE) is not None
+    assert seen_at(recognizer, frame, far, 10 * RATE, start=RATE) is not None
 
 
 def test_no_look_of_a_stream_searches_more_than_a_part_for_small_faces(portrait):

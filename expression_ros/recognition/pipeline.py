@@ -52,6 +52,7 @@ class ExpressionRecognizer:
         self.classifier = classifier
         self.settings = settings or RecognitionSettings()
         self._in_force = self.settings  # of the frame that is being read
+        self._is_taken_over = False  # by detector and classifier
         self._search = FaceSearch(detector)
         self._tracker = FaceTracker()
         self.reset()
@@ -123,8 +124,11 @@ class ExpressionRecognizer:
 
     def _take_settings(self) -> None:
         """Let this frame be read, to its end, with the settings that are there at its start."""
-        self._in_force = self.settings
+        if self.settings is self._in_force and self._is_taken_over:
+            return
+        self._in_force, self._is_taken_over = self.settings, False
         take_over(self._in_force, self.detector, self.classifier)
+        self._is_taken_over = True
 
     def _begin_anew(self) -> None:
         self.reset(quick_start=False)

@@ -157,11 +157,14 @@ class FaceSearch:
         return last is None or stamp - last >= self._settings.redetect_interval
 
     def _small_due(self, stamp: float) -> bool:
-        """Return whether to look for small newcomers: half an interval after the other looks."""
+        """Return whether to look for small newcomers: between other looks, every other time.
+
+        Who is far away can wait for longer than a frame can for the others.
+        """
         if not self.detector.small_looks or self._whole_frame_at is None:
             return False
         interval = self._settings.redetect_interval
-        waited = self._small_at is None or stamp - self._small_at >= interval
+        waited = self._small_at is None or stamp - self._small_at >= 2 * interval
         return waited and stamp - self._whole_frame_at >= interval / 2
 
     def _next_small(self) -> int:
