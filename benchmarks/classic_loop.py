@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.cascades import load_cascade
+from expression_ros.recognition.opencv_parts import load_cascade
 from expression_ros.training.fisherfaces.opencv_model_file import (
     FisherfaceModel,
     write_opencv_model,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the same names as in _HOMES: a test holds them together
     from expression_ros.frames.opening import open_source
     from expression_ros.frames.sources import FrameSource
+    from expression_ros.images.files import read_colour_photo, read_photo
     from expression_ros.mirroring.behaviour import Command, MirrorBehaviour
     from expression_ros.mirroring.robot import Robot
     from expression_ros.mirroring.robot_table import load_robot
@@ -16,7 +17,6 @@ if TYPE_CHECKING:  # the same names as in _HOMES: a test holds them together
     from expression_ros.recognition.detection import FaceDetector
     from expression_ros.recognition.models import load_classifier
     from expression_ros.recognition.overlay import draw_overlay
-    from expression_ros.recognition.photos import read_colour_photo, read_photo
     from expression_ros.recognition.pipeline import ExpressionRecognizer
     from expression_ros.recognition.readings import FaceReading, FrameReading
     from expression_ros.recognition.settings import RecognitionSettings
@@ -52,6 +52,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "frames.opening": ("open_source",),
     "frames.sources": ("FrameSource",),
+    "images.files": ("read_colour_photo", "read_photo"),
     "mirroring.behaviour": ("Command", "MirrorBehaviour"),
     "mirroring.robot": ("Robot",),
     "mirroring.robot_table": ("load_robot",),
@@ -59,7 +60,6 @@ _HOMES = {
     "recognition.detection": ("FaceDetector",),
     "recognition.models": ("load_classifier",),
     "recognition.overlay": ("draw_overlay",),
-    "recognition.photos": ("read_colour_photo", "read_photo"),
     "recognition.pipeline": ("ExpressionRecognizer",),
     "recognition.readings": ("FaceReading", "FrameReading"),
     "recognition.settings": ("RecognitionSettings",),

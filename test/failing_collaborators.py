@@ -8,10 +8,9 @@ import numpy as np
 
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.primary_face import PrimaryFaceSelector
+from expression_ros.recognition.face_memory import StillFace, StillScene
 from expression_ros.recognition.settling import LabelSettler
-from expression_ros.recognition.stillness import StillFace, StillScene
-from expression_ros.recognition.tracking import FaceTracker
+from expression_ros.recognition.tracking import FaceTracker, PrimaryFaceSelector
 
 
 class BrightSquare:

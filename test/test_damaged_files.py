@@ -27,11 +27,10 @@ from expression_ros.recognition.model_manifest import (
     sha256_of,
 )
 from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.mouth_cover import read_mouth_cover
+from expression_ros.recognition.mouth import read_mouth_cover
 from expression_ros.recognition.network_description import read_description
-from expression_ros.recognition.network_trial import network_crash
+from expression_ros.recognition.network_files import network_crash
 from expression_ros.recognition.person import Person, PersonError, load_person
-from expression_ros.recognition.plain_arrays import ArraysError, read_plain_arrays
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.recognition.vector_classifier import (
     VectorModel,
@@ -40,6 +39,7 @@ from expression_ros.recognition.vector_classifier import (
 )
 from expression_ros.recognition.vector_rules import LinearRule, RuleError, Standardization
 from expression_ros.resources import config_path, models_path
+from expression_ros.whole_files import ArraysError, read_plain_arrays
 
 LONGEST_S = 5.0  # of one loading, on a busy machine
 WORDS = (b"[", b"{", b"]", b":", b"- ", b"&a ", b"*a", b"!!int x", b"2024-13-41", b".inf",
@@ -227,7 +227,7 @@ def test_network_on_which_cv2_dnn_ends_the_process_is_refused(tmp_path, monkeypa
     assert network_crash(tmp_path / "net.onnx", (1, 1, 8, 8)) == ""
     assert load_classifier("onnx", tmp_path).labels
     trial = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
-    monkeypatch.setattr("expression_ros.recognition.network_trial._TRIAL", trial)
+    monkeypatch.setattr("expression_ros.recognition.network_files._TRIAL", trial)
     (tmp_path / "net.onnx").write_bytes((tmp_path / "net.onnx").read_bytes()[:-1] + b"\1")
     with pytest.raises(ModelError, match=r"ends by signal 11 on net.onnx; the file is damaged"):
         load_classifier("onnx", tmp_path)

@@ -18,8 +18,8 @@ from labelled_data import (
     write_zip,
 )
 
+from expression_ros.images.files import PhotoError
 from expression_ros.recognition.face_preparation import FacePreparation
-from expression_ros.recognition.photos import PhotoError
 from expression_ros.training.data.data_sets import form_of, load_split_faces, open_data_set
 from expression_ros.training.data.faces import DataError
 from expression_ros.training.data.fer2013 import load_fer2013

@@ -4,10 +4,9 @@ import pytest
 from videos import frames
 
 from expression_ros.recognition import detection
-from expression_ros.recognition.boxes import Box, covers, overlap, without_overlaps
-from expression_ros.recognition.cascades import CASCADE_ORDER, CascadeError, load_cascade
+from expression_ros.recognition.boxes import Box, Detection, covers, overlap, without_overlaps
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.detections import Detection
+from expression_ros.recognition.opencv_parts import CASCADE_ORDER, CascadeError, load_cascade
 
 
 def grey_of(image):

@@ -15,13 +15,13 @@ from test_damaged_files import damaged
 
 from expression_ros import cli
 from expression_ros.parameters.choices import CENTERFACE, DETECTORS, YUNET
-from expression_ros.recognition import detector_choice, yunet
+from expression_ros.recognition import detector_choice, network_files
 from expression_ros.recognition.detector_choice import (
     CENTERFACE_WEIGHTS,
     YUNET_WEIGHTS,
     DetectorChoice,
 )
-from expression_ros.recognition.detector_weights import WeightsError, read_weights
+from expression_ros.recognition.network_files import WeightsError, read_weights
 
 NETWORKS = DETECTORS[1:]
 CONTENTS = {
@@ -154,9 +154,7 @@ def test_damaged_weights_that_are_vouched_for_work_or_are_refused(tmp_path, seed
 def test_weights_on_which_opencv_ends_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "deadly.onnx"
     path.write_bytes(b"hello")
-    monkeypatch.setattr(
-        detector_choice.network_trial, "_YUNET_TRIAL", "import os; os.kill(os.getpid(), 11)"
-    )
+    monkeypatch.setattr(network_files, "_YUNET_TRIAL", "import os; os.kill(os.getpid(), 11)")
     assert "ends by signal 11" in refused(YUNET, str(path), sha256(path))
 
 
@@ -175,7 +173,7 @@ def test_an_opencv_that_cannot_read_these_weights_is_told(monkeypatch):
         def create(*arguments):
             raise cv2.error("Overload resolution failed:\n - create() missing")
 
-    monkeypatch.setattr(yunet.cv2, "FaceDetectorYN", Old)
+    monkeypatch.setattr(detector_choice.cv2, "FaceDetectorYN", Old)
     text = refused(choice.name, choice.model)
     assert "OpenCV 4.9 or newer" in text and "Overload" in text
 

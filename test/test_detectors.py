@@ -11,9 +11,8 @@ from detector_files import choice_of
 from videos import frames
 
 from expression_ros.parameters.choices import DETECTORS
-from expression_ros.recognition.boxes import Box, covers, overlap
+from expression_ros.recognition.boxes import Box, Detection, covers, overlap
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.settings import RecognitionSettings
 

@@ -25,7 +25,6 @@ from generated_faces import write_linear_onnx  # noqa: E402
 from expression_ros.mirroring.robot_table import load_robot  # noqa: E402
 from expression_ros.parameters.nodes import CAMERA_PARAMETERS  # noqa: E402
 from expression_ros.parameters.table import check_value  # noqa: E402
-from expression_ros.recognition.cascades import load_cascade  # noqa: E402
 from expression_ros.recognition.detection import FaceDetector  # noqa: E402
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble  # noqa: E402
 from expression_ros.recognition.models import load_classifier  # noqa: E402
@@ -33,6 +32,7 @@ from expression_ros.recognition.network_description import (  # noqa: E402
     NetworkDescription,
     read_description,
 )
+from expression_ros.recognition.opencv_parts import load_cascade  # noqa: E402
 from expression_ros.resources import models_path  # noqa: E402
 from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model  # noqa: E402
 

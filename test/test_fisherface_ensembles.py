@@ -9,8 +9,7 @@ import pytest
 from expression_ros.recognition.descriptors import make_descriptor
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
-from expression_ros.training.data.faces import DataError, FaceSet
-from expression_ros.training.data.held_out import held_out_mask, write_held_out
+from expression_ros.training.data.faces import DataError, FaceSet, held_out_mask, write_held_out
 from expression_ros.training.evaluation.metrics import coverage_curve, expected_calibration_error
 from expression_ros.training.fisherfaces.members import write_opencv_trained
 from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
@@ -46,7 +45,7 @@ def weighted_vote(models, weights, vectors) -> np.ndarray:
 
 
 def test_boosting_parts_what_a_single_discriminant_cannot():
-    from expression_ros.training.fisherfaces.boosting import train_boosted_fisherfaces
+    from expression_ros.training.fisherfaces.ensemble import train_boosted_fisherfaces
 
     vectors, numbers = ring()
     settings = FisherfaceSettings(members=30, ensemble="boosted", feature_share=1.0)
@@ -58,7 +57,7 @@ def test_boosting_parts_what_a_single_discriminant_cannot():
 
 
 def test_boosting_gives_the_better_member_the_larger_say():
-    from expression_ros.training.fisherfaces.boosting import train_boosted_fisherfaces
+    from expression_ros.training.fisherfaces.ensemble import train_boosted_fisherfaces
 
     vectors, numbers = clouds()
     settings = FisherfaceSettings(members=5, ensemble="boosted", feature_share=1.0)
@@ -68,7 +67,7 @@ def test_boosting_gives_the_better_member_the_larger_say():
 
 
 def test_boosting_refuses_a_class_with_too_few_faces():
-    from expression_ros.training.fisherfaces.boosting import train_boosted_fisherfaces
+    from expression_ros.training.fisherfaces.ensemble import train_boosted_fisherfaces
 
     vectors, _ = clouds(20)
     with pytest.raises(ValueError, match="faces or more each"):

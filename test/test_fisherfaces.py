@@ -93,7 +93,7 @@ def test_manifest_with_impossible_vote_is_refused_with_the_remedy(tmp_path, sett
 
 def test_shipped_models_reach_the_scores_of_their_card(ensemble, shared_data: Path):
     from expression_ros.training.data.data_sets import load_split_faces
-    from expression_ros.training.fisherfaces.scores import scores_on_faces
+    from expression_ros.training.fisherfaces.calibration import scores_on_faces
 
     card = (models_path("fisherfaces") / "README.md").read_text()
 

@@ -18,8 +18,7 @@ from expression_ros.images.files import are_frames, natural_key
 from expression_ros.mirroring.robot_table import load_robot
 from expression_ros.mirroring.styles import load_style
 from expression_ros.recognition.readings import FrameReading
-from expression_ros.session.defaults import behaviour_as_node
-from expression_ros.session.live import LiveSession
+from expression_ros.session.live import LiveSession, behaviour_as_node
 from expression_ros.web.video_session import VideoSession
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.illumination import brightened
+from expression_ros.recognition.image_operations import brightened
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.settings import RecognitionSettings
 

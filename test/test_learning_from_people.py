@@ -12,13 +12,12 @@ from expression_ros.cli import main
 from expression_ros.parameters.choices import EVERYDAY, POSED
 from expression_ros.recognition.adapted_vote import ProjectedVote
 from expression_ros.recognition.descriptors import DescriptorError, make_descriptor
-from expression_ros.recognition.expectation import Expectation, expect
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import ModelError
 from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.regional_vote import regional
-from expression_ros.recognition.vote import Ballot, VoteCalibration
+from expression_ros.recognition.vote import Ballot, Expectation, VoteCalibration, expect
 from expression_ros.resources import models_path
 from expression_ros.training.data.faces import DataError, FaceSet
 from expression_ros.training.data.people_votes import VOTE_NAMES

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from expression_ros.images.files import PhotoError
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_crop
-from expression_ros.recognition.photos import PhotoError
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.training.data.faces import DataError
 from expression_ros.training.data.labelled_pictures import (

@@ -11,7 +11,7 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
-from expression_ros.recognition.mirrored_views import agreed, mirrored, read_both_ways
+from expression_ros.recognition.face_views import agreed, mirrored, read_both_ways
 from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 

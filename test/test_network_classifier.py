@@ -7,7 +7,7 @@ import pytest
 import yaml
 from generated_faces import write_linear_onnx
 
-from expression_ros.recognition.classifier import Classifier
+from expression_ros.recognition.classifier import Classifier, softmax
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
 from expression_ros.recognition.model_manifest import ModelError, sha256_of
 from expression_ros.recognition.models import load_classifier
@@ -17,7 +17,6 @@ from expression_ros.recognition.network_description import (
     read_description,
     write_description,
 )
-from expression_ros.recognition.scores import softmax
 from expression_ros.training.data.faces import DataError
 from expression_ros.training.networks.cnn_model import write_cnn, write_cnn_of_embedding
 

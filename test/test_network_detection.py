@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from expression_ros.recognition.boxes import Box, overlap
-from expression_ros.recognition.detections import Detection
-from expression_ros.recognition.levelled_view import levelled
+from expression_ros.recognition.boxes import Box, Detection, overlap
+from expression_ros.recognition.face_views import levelled
 from expression_ros.recognition.network_detection import (
     NetworkDetector,
     NetworkFace,

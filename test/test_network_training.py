@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch on
 pytest.importorskip("onnx", reason="needs onnx: pip install torch onnx")
 
 from expression_ros.commands import train_embedding as embedding_network  # noqa: E402
-from expression_ros.training.networks.face_variation import augment  # noqa: E402
 from expression_ros.training.networks.residual import ExpressionNet, export  # noqa: E402
 from expression_ros.training.networks.training import (  # noqa: E402
     BATCH,
@@ -23,6 +22,7 @@ from expression_ros.training.networks.training import (  # noqa: E402
     SMOOTHING,
     accuracy,
     agreement,
+    augment,
     learning_rate,
     new_state,
     softened,

@@ -18,8 +18,13 @@ from expression_ros.cli import main
 from expression_ros.demo.run import _as_yaml, _playable
 from expression_ros.frames.opening import open_source
 from expression_ros.frames.sources import SourceError
-from expression_ros.images.files import picture_size, read_picture, readable_name
-from expression_ros.recognition.photos import PhotoError, read_photo
+from expression_ros.images.files import (
+    PhotoError,
+    picture_size,
+    read_photo,
+    read_picture,
+    readable_name,
+)
 from expression_ros.recordings.opening import open_recording
 
 GREY = np.tile(np.arange(80, 180, dtype=np.uint8), (60, 1))  # (60, 100)

@@ -8,13 +8,12 @@ import cv2
 import pytest
 
 from expression_ros.cli import main
-from expression_ros.recognition import cascades
-from expression_ros.recognition.cascades import CascadeError, load_cascade
+from expression_ros.recognition import opencv_parts
 from expression_ros.recognition.embedding import EmbeddingError, EmbeddingNetwork
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import ModelError
 from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.opencv_parts import REPAIR
+from expression_ros.recognition.opencv_parts import REPAIR, CascadeError, load_cascade
 from expression_ros.resources import models_path
 
 
@@ -66,12 +65,12 @@ def test_opencv_without_networks(monkeypatch, tmp_path):
 
 def test_opencv_without_cascades(monkeypatch):
     """Version 5, and Ubuntu without opencv-data."""
-    monkeypatch.setattr(cascades, "_SYSTEM_FOLDERS", ("/nowhere",))
+    monkeypatch.setattr(opencv_parts, "_SYSTEM_FOLDERS", ("/nowhere",))
     monkeypatch.setattr(cv2.data, "haarcascades", "/nowhere/")
-    cascades.cascade_folder.cache_clear()
+    opencv_parts.cascade_folder.cache_clear()
     with pytest.raises(CascadeError, match="apt install opencv-data"):
         load_cascade("frontalface_default")
-    cascades.cascade_folder.cache_clear()
+    opencv_parts.cascade_folder.cache_clear()
     monkeypatch.undo()
     monkeypatch.delattr(cv2, "CascadeClassifier")
     with pytest.raises(CascadeError, match=r"no cv2\.CascadeClassifier"):

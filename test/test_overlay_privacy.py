@@ -9,7 +9,7 @@ import pytest
 from expression_ros.parameters.choices import PRIVACY_CHOICES
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.overlay_privacy import with_privacy, with_privacy_of_face
+from expression_ros.recognition.overlay import with_privacy, with_privacy_of_face
 from expression_ros.recognition.ros4hri import aligned_face, cropped_face
 
 SIZE = (240, 320)

@@ -14,7 +14,7 @@ from videos import frames
 from expression_ros.recognition.boxes import overlap
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.mouth_watch import MouthWatch
+from expression_ros.recognition.mouth import MouthWatch
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.settings import RecognitionSettings
 

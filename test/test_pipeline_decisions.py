@@ -8,9 +8,8 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from expression_ros.recognition.boxes import Box, overlap
+from expression_ros.recognition.boxes import Box, Detection, overlap
 from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.model_manifest import ModelError
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.settings import RecognitionSettings

@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from expression_ros.recognition import detection, search
-from expression_ros.recognition.boxes import Box
+from expression_ros.recognition.boxes import Box, Detection
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.settings import RecognitionSettings
 

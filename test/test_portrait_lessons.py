@@ -15,10 +15,10 @@ from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.training.data.faces import DataError
 from expression_ros.training.data.people_votes import VOTE_NAMES
-from expression_ros.training.fisherfaces.lessons import lesson_of
-from expression_ros.training.fisherfaces.portrait_lessons import (
+from expression_ros.training.fisherfaces.lessons import (
     _moved,
     learnt_portraits,
+    lesson_of,
     read_by_strangers,
     take_rows,
     with_portraits,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.primary_face import Candidate, PrimaryFaceSelector
+from expression_ros.recognition.tracking import Candidate, PrimaryFaceSelector
 
 SIZE = (640, 480)
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from expression_ros import progress
 from expression_ros.progress import Progress, with_progress
-from expression_ros.training.data import array_files
-from expression_ros.training.data.array_files import read_arrays, write_arrays
+from expression_ros.training.data import faces
+from expression_ros.training.data.faces import read_arrays, write_arrays
 
 
 class Clock:
@@ -80,7 +80,7 @@ def test_items_pass_through_and_an_interruption_ends_the_line(capsys):
 
 def test_reading_and_writing_arrays_show_progress(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(progress, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr(array_files, "_PIECE", 1000)
+    monkeypatch.setattr(faces, "_PIECE", 1000)
     path = tmp_path / "a.npz"
     write_arrays(path, {"a": np.arange(600), "b": np.array("text")})
     written = capsys.readouterr().err

@@ -13,7 +13,7 @@ from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import MOUTH_FROM, FacePreparation, prepare_face
 from expression_ros.recognition.model_manifest import ModelError
 from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.mouth_watch import MouthWatch
+from expression_ros.recognition.mouth import MouthWatch
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.recognition.settings import RecognitionSettings

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from expression_ros.recognition.shrinking import shrunk
+from expression_ros.recognition.image_operations import shrunk
 
 
 @pytest.mark.parametrize(

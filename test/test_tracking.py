@@ -3,8 +3,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from expression_ros.recognition.boxes import Box, overlap
-from expression_ros.recognition.detections import Detection
+from expression_ros.recognition.boxes import Box, Detection, overlap
 from expression_ros.recognition.tracking import _SAME_FACE_OVERLAP, FaceTracker, _similarity
 
 

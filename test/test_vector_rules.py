@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from expression_ros.recognition.scores import above_thresholds, softmax
+from expression_ros.recognition.classifier import above_thresholds, softmax
 from expression_ros.recognition.vector_classifier import write_vector_model
 from expression_ros.recognition.vector_rules import (
     LinearRule,

@@ -23,8 +23,7 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.landmarks import LandmarkError, LandmarkFinder
 from expression_ros.recognition.overlay import COLOURS
 from expression_ros.recognition.readings import FaceReading, FrameReading
-from expression_ros.session.defaults import behaviour_as_node
-from expression_ros.session.live import LiveFrame, LiveSession
+from expression_ros.session.live import LiveFrame, LiveSession, behaviour_as_node
 from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 from expression_ros.viewing.live_picture import LivePicture, person_picture
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from expression_ros.cli import main
+from expression_ros.images.files import PhotoError, read_colour_photo, read_photo
 from expression_ros.recognition.face_preparation import prepare_face
 from expression_ros.recognition.overlay import COLOURS
-from expression_ros.recognition.photos import PhotoError, read_colour_photo, read_photo
 
 
 @pytest.fixture

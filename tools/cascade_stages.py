@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from expression_ros.recognition.cascades import cascade_folder
+from expression_ros.recognition.opencv_parts import cascade_folder
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cascade_stages import read_stages, windows_left
 from generated_faces import LABELS, draw_face, drawn_faces
 
-from expression_ros.recognition.cascades import CASCADE_ORDER
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
+from expression_ros.recognition.opencv_parts import CASCADE_ORDER
 from expression_ros.recognition.overlay import COLOURS, vote_cells
 from expression_ros.recognition.settling import LabelSettler
 from expression_ros.resources import models_path

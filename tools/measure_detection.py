@@ -32,13 +32,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from expression_ros.parameters.choices import CASCADES, DETECTORS
-from expression_ros.recognition.boxes import Box, overlap
+from expression_ros.recognition.boxes import Box, Detection, overlap
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
-from expression_ros.recognition.detections import Detection
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.detector_choice import DetectorChoice
-from expression_ros.recognition.illumination import brightened
+from expression_ros.recognition.image_operations import brightened
 from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 
 SIZE = (640, 480)

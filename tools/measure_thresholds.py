@@ -25,8 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.resources import models_path
 from expression_ros.training.data.data_sets import load_split_faces
-from expression_ros.training.data.faces import FaceSet, describe_faces, prepare_faces
-from expression_ros.training.data.held_out import LIST_NAME, held_out_mask
+from expression_ros.training.data.faces import (
+    LIST_NAME,
+    FaceSet,
+    describe_faces,
+    held_out_mask,
+    prepare_faces,
+)
 from expression_ros.training.evaluation.model_card import RIGHT_ENOUGH
 from expression_ros.training.fisherfaces.calibration import trustworthy_score
 from expression_ros.training.fisherfaces.lessons import judged_by

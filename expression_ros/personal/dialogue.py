@@ -14,7 +14,7 @@ from expression_ros.personal.calibration import Calibration
 from expression_ros.personal.clear_frames import ClearFrames
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.detector import Detector
-from expression_ros.recognition.levelled_view import levelled
+from expression_ros.recognition.face_views import levelled
 from expression_ros.recognition.person import PersonError
 from expression_ros.vocabulary import canonical_label
 

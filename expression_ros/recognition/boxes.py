@@ -1,11 +1,17 @@
-"""Rectangles of faces: the arithmetic that detection and tracking share."""
+"""Rectangles of faces, and what a search finds: a box, and who saw it.
+
+The arithmetic that detection and tracking share.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
+
+_ERROR = 0.03  # of a face's width, by which a cascade misplaces a box from frame to frame
 
 
 class Box(NamedTuple):
@@ -84,3 +90,43 @@ def to_frame(box: Box, left: int, top: int, scale: float, shape: tuple[int, ...]
     right, bottom = min(x + round(box.w / scale), shape[1]), min(y + round(box.h / scale), shape[0])
     x, y = max(0, x), max(0, y)
     return Box(x, y, right - x, bottom - y)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face seen by one cascade.
+
+    Attributes:
+        box: where it is in the frame.
+        cascade: the cascade's place in the order.
+        turn: degrees by which the frame was turned, anticlockwise, when the cascade saw it.
+        tilt: degrees by which the line of the eyes falls to the right, as far as it is known: seen
+            by a detector that sees eyes, or about that of the turned frame.
+    """
+
+    box: Box
+    cascade: int
+    turn: int = 0
+    tilt: float = 0.0
+
+
+def held(found: Detection | None, known: Detection) -> Detection | None:
+    """Return what was found, with the known box if it lies in the same place."""
+    if found and _is_same_place(found.box, known.box):
+        return replace(found, box=known.box)
+    return found
+
+
+def _is_same_place(box: Box, known: Box) -> bool:
+    """Return whether a box differs from the known one by no more than a cascade errs.
+
+    A box that is taken anew from every search wanders over a face that holds still.
+    """
+    moved = max(abs(box.x - known.x), abs(box.y - known.y), abs(box.w - known.w))
+    return moved <= _ERROR * known.w
+
+
+def largest_first(found: list[Detection]) -> list[Detection]:
+    """Return the faces, largest first, without those that overlap a larger one."""
+    found = sorted(found, key=lambda d: -d.box.area)
+    return [found[i] for i in without_overlaps([d.box for d in found])]

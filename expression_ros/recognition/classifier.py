@@ -1,4 +1,7 @@
-"""What the pipeline asks of a classifier: an interface, so that it knows none of them."""
+"""What the pipeline asks of a classifier, and what one says: scores that add to 1.
+
+An interface, so that the pipeline knows no classifier.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
+
+from expression_ros.vocabulary import NEUTRAL
 
 
 @dataclass(frozen=True)
@@ -83,3 +88,48 @@ def read_in_stream(
 def is_adapted(classifier: Classifier) -> bool:
     """Return whether a classifier is adapted to one person."""
     return getattr(classifier, "person", None) is not None
+
+
+def softmax(values: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return (N, C) float64 probabilities of (N, C) decision values.
+
+    A temperature above 1 makes them more alike, below 1 less; it never changes their order
+    (temperature scaling; Guo et al., 2017).
+    """
+    scaled = np.asarray(values, np.float64) / temperature
+    exponentials: np.ndarray = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    exponentials /= exponentials.sum(axis=1, keepdims=True)
+    return exponentials
+
+
+def prediction_from(labels: Sequence[str], probabilities: np.ndarray) -> Prediction:
+    """Return the prediction of (C,) probabilities, one per label; the first of equals wins."""
+    scores = {label: float(p) for label, p in zip(labels, probabilities, strict=True)}
+    best = labels[int(np.argmax(probabilities))]
+    return Prediction(best, scores[best], scores)
+
+
+def above_thresholds(
+    labels: Sequence[str], probabilities: np.ndarray, thresholds: Mapping[str, float]
+) -> np.ndarray:
+    """Withhold the labels whose probability is below their own threshold.
+
+    What remains is scaled to add to 1, so that whoever looks at the scores alone comes to the same
+    label. Where nothing remains, the answer is neutral; where the model cannot say neutral, the
+    probabilities stay as they are.
+
+    Args:
+        labels: C labels.
+        probabilities: (C,) float, adding to 1.
+        thresholds: 0..1 by label; 0 for a label that is left out.
+
+    Returns:
+        (C,) float64, adding to 1.
+    """
+    limits = np.array([thresholds.get(label, 0.0) for label in labels])
+    kept = np.where(probabilities >= limits, probabilities, 0.0)
+    if kept.sum() > 0:
+        return np.asarray(kept / kept.sum())
+    if NEUTRAL in labels:
+        return np.array([float(label == NEUTRAL) for label in labels])
+    return np.asarray(probabilities, np.float64)

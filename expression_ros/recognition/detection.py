@@ -19,14 +19,17 @@ import numpy as np
 
 from expression_ros.recognition.boxes import (
     Box,
+    Detection,
     agreement,
     covers,
+    held,
+    largest_first,
     to_frame,
     turned_back,
     without_overlaps,
 )
-from expression_ros.recognition.cascades import CASCADE_ORDER, load_cascade
-from expression_ros.recognition.detections import Detection, held, largest_first
+from expression_ros.recognition.image_operations import scaled
+from expression_ros.recognition.opencv_parts import CASCADE_ORDER, load_cascade
 from expression_ros.recognition.search_windows import (
     COARSE,
     FINE,
@@ -43,10 +46,8 @@ from expression_ros.recognition.search_windows import (
     working_copy,
     working_scale,
 )
-from expression_ros.recognition.shrinking import scaled
 
 _SMALLEST_PX = 24  # the cascades learnt windows of 20 and 24 px
-
 # Faces from this share of the frame's height on are searched in a tiny copy as well, whose edge
 # pixels are repeated by this share of its height: the copy is small, few windows are tried.
 _CLOSE_UP, _BORDER = 0.4, 0.25
@@ -54,7 +55,6 @@ _DEFAULT, _ALT2, _ALT = 0, 1, 2  # places in CASCADE_ORDER
 _PRECISE = (_ALT2, _ALT)
 _QUICK = 0.12  # of the frame's height: what a stream's looks at the whole frame show at least
 _TURNED = 25  # degrees; a cascade sees faces turned by up to 15
-
 # Of a stream's searches for anybody, after those by each cascade: by how much the frame is turned.
 _TURNED_LOOKS = (_TURNED, -_TURNED)
 # Where a face was lost: one look a frame, a cascade and by how much the frame is turned for it.

@@ -12,8 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.detections import Detection
+from expression_ros.recognition.boxes import Box, Detection
 
 
 class Detector(Protocol):

@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from expression_ros.recognition.cascades import load_cascade
-from expression_ros.recognition.shrinking import shrunk
+from expression_ros.recognition.image_operations import shrunk
+from expression_ros.recognition.opencv_parts import load_cascade
 
 LIGHT_CHOICES = ("none", "equalize", "clahe", "standardize")
 FULL, UPPER = "full", "upper"

@@ -15,10 +15,8 @@ import numpy as np
 
 from expression_ros.parameters.choices import EVERYDAY, EXPECTATIONS
 from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.descriptors import Descriptor
-from expression_ros.recognition.expectation import Expectation
+from expression_ros.recognition.descriptors import Descriptor, descriptor_of
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
-from expression_ros.recognition.model_descriptor import descriptor_of
 from expression_ros.recognition.model_manifest import (
     MANIFEST_NAME,
     ModelError,
@@ -27,7 +25,7 @@ from expression_ros.recognition.model_manifest import (
     remedy,
 )
 from expression_ros.recognition.opencv_parts import missing_part
-from expression_ros.recognition.vote import Ballot, VoteCalibration, count_votes
+from expression_ros.recognition.vote import Ballot, Expectation, VoteCalibration, count_votes
 
 KIND = "fisherfaces"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from expression_ros.recognition.classifier import Prediction
+from expression_ros.recognition.classifier import Prediction, prediction_from, softmax
 from expression_ros.recognition.descriptors import DescriptorError
 from expression_ros.recognition.face_preparation import prepare_face
 from expression_ros.recognition.model_manifest import (
@@ -28,9 +28,8 @@ from expression_ros.recognition.network_description import (
     NetworkDescription,
     read_description,
 )
-from expression_ros.recognition.network_trial import network_crash
+from expression_ros.recognition.network_files import network_crash
 from expression_ros.recognition.opencv_parts import missing_part
-from expression_ros.recognition.scores import prediction_from, softmax
 from expression_ros.vocabulary import UNKNOWN
 
 CNN = "cnn"

@@ -16,10 +16,16 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from expression_ros.recognition.boxes import Box, covers, to_frame, without_overlaps
+from expression_ros.recognition.boxes import (
+    Box,
+    Detection,
+    covers,
+    held,
+    to_frame,
+    without_overlaps,
+)
 from expression_ros.recognition.detection import check_settings
-from expression_ros.recognition.detections import Detection, held
-from expression_ros.recognition.shrinking import scaled
+from expression_ros.recognition.image_operations import scaled
 
 # Width that the smallest face of interest has in the reduced frame, as a cascade's. In colour YuNet
 # sees 40 of 51 faces of 16 px; in grey, which is what the pipeline works on, 2 there, 37 at 20 px,

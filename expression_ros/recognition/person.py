@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from expression_ros.recognition.plain_arrays import read_plain_arrays
 from expression_ros.vocabulary import canonical_label
+from expression_ros.whole_files import read_plain_arrays
 
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

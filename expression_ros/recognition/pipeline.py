@@ -10,18 +10,15 @@ import numpy as np
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Classifier, is_adapted, read_in_stream
 from expression_ros.recognition.detector import Detector
-from expression_ros.recognition.face_memory import WATCHED, FaceMemory
+from expression_ros.recognition.face_memory import BLINK_S, WATCHED, FaceMemory
 from expression_ros.recognition.face_preparation import prepare_face
-from expression_ros.recognition.illumination import brightened, check_grey
-from expression_ros.recognition.levelled_view import levelled
-from expression_ros.recognition.mirrored_views import agreed, mirrored, read_both_ways
-from expression_ros.recognition.primary_face import Candidate, PrimaryFaceSelector
+from expression_ros.recognition.face_views import agreed, levelled, mirrored, read_both_ways
+from expression_ros.recognition.image_operations import brightened, check_grey
 from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.recognition.search import FaceSearch
 from expression_ros.recognition.settings import RecognitionSettings, take_over
 from expression_ros.recognition.settling import LabelSettler
-from expression_ros.recognition.stillness import BLINK_S
-from expression_ros.recognition.tracking import FaceTracker, Track
+from expression_ros.recognition.tracking import Candidate, FaceTracker, PrimaryFaceSelector, Track
 
 _FRAME_S = 1 / 30  # taken to pass between two frames with one stamp
 _LEAST_S = 0.001  # passes from every frame to the next

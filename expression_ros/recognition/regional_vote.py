@@ -24,7 +24,7 @@ from expression_ros.recognition.face_preparation import (
 )
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import ModelError, ModelManifest
-from expression_ros.recognition.mouth_cover import MouthCover, read_mouth_cover
+from expression_ros.recognition.mouth import MouthCover, read_mouth_cover
 from expression_ros.resources import models_path
 
 _COVER = "mouth_cover"  # in the settings of the upper vote's manifest

@@ -14,12 +14,10 @@ from itertools import cycle
 
 import numpy as np
 
-from expression_ros.recognition.boxes import Box, covers, without_overlaps
-from expression_ros.recognition.detections import Detection
+from expression_ros.recognition.boxes import Box, Detection, covers, without_overlaps
 from expression_ros.recognition.detector import Detector
-from expression_ros.recognition.face_memory import SIZE_S
+from expression_ros.recognition.face_memory import SIZE_S, StillScene
 from expression_ros.recognition.settings import RecognitionSettings
-from expression_ros.recognition.stillness import StillScene
 from expression_ros.recognition.tracking import Track
 
 _LOOK_AROUND_S = 0.12  # between searches of the frame while nobody is in view

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from expression_ros.recognition.boxes import Box
-from expression_ros.recognition.shrinking import scaled
+from expression_ros.recognition.image_operations import scaled
 
 # Of a strip the working copy has at most the area of a frame so many times as wide as high; an
 # ordinary frame or panorama is not touched. The area is what a search costs.

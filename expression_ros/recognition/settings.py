@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from expression_ros.parameters.choices import LARGEST
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.detector import Detector
-from expression_ros.recognition.expectation import expect
+from expression_ros.recognition.vote import expect
 
 
 @dataclass(frozen=True)

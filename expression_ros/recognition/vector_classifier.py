@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from expression_ros.recognition.classifier import Prediction
-from expression_ros.recognition.descriptors import Descriptor
+from expression_ros.recognition.classifier import Prediction, above_thresholds, prediction_from
+from expression_ros.recognition.descriptors import Descriptor, descriptor_of
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
-from expression_ros.recognition.model_descriptor import descriptor_of
 from expression_ros.recognition.model_manifest import (
     MANIFEST_NAME,
     ModelError,
@@ -24,14 +23,13 @@ from expression_ros.recognition.model_manifest import (
     read_manifest,
     remedy,
 )
-from expression_ros.recognition.plain_arrays import ArraysError, read_plain_arrays
-from expression_ros.recognition.scores import above_thresholds, prediction_from
 from expression_ros.recognition.vector_rules import (
     Rule,
     RuleError,
     Standardization,
     rule_from_arrays,
 )
+from expression_ros.whole_files import ArraysError, read_plain_arrays
 
 KINDS = ("svm", "knn", "mlp", "landmarks")
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from expression_ros.recognition.scores import softmax
+from expression_ros.recognition.classifier import softmax
 
 
 class RuleError(ValueError):

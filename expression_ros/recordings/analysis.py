@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from expression_ros.progress import Progress
 from expression_ros.recognition.pipeline import ExpressionRecognizer
-from expression_ros.recognition.single_photos import read_alone
 from expression_ros.recordings.recorded_frames import Recording
 from expression_ros.recordings.timeline import FaceRows, Timeline
+from expression_ros.session.recognizer import read_alone
 
 
 def analyze(

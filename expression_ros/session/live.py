@@ -1,6 +1,7 @@
 """Frames read and answered one by one; a webcam or video in a thread of its own.
 
-Part of ``expression_ros.session``: imports no ROS.
+The mirror answers without its node, set as the node is by default. Imports no ROS: the table of
+parameters is plain data.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,13 +19,18 @@ import numpy as np
 from expression_ros.frames.playback import frames_in_time
 from expression_ros.frames.sources import FrameSource, SourceError
 from expression_ros.mirroring.behaviour import MirrorBehaviour
+from expression_ros.mirroring.robot_table import Robot
+from expression_ros.mirroring.styles import Style
+from expression_ros.parameters.nodes import MIRROR_PARAMETERS
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.landmarks import LandmarkFinder
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.recognition.readings import FaceReading, FrameReading
-from expression_ros.recognition.single_photos import read_alone
+from expression_ros.session.recognizer import read_alone
 
 _RATE_OF = 30  # frames over which their rate is told
+_MIRROR: dict[str, Any] = {spec.name: spec.default for spec in MIRROR_PARAMETERS}
+_TIMES = ("min_hold", "neutral_after", "cooldown", "attack", "release", "full_score")
 
 
 @dataclass(frozen=True)
@@ -201,3 +208,9 @@ class LiveSession:
         lasted = self._read_at[-1] - self._read_at[0]
         rate = (len(self._read_at) - 1) / lasted if lasted > 0 else 0.0
         return LiveFrame(image, reading, landmarks, rate)
+
+
+def behaviour_as_node(robot: Robot, style: Style) -> MirrorBehaviour:
+    """Return what decides in the node ``mirror`` what the robot shows."""
+    times: dict[str, Any] = {name: float(_MIRROR[name]) for name in _TIMES}
+    return MirrorBehaviour(robot, **times, style=style)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from expression_ros.parameters.choices import FULL_FACE
 from expression_ros.parameters.files import did_you_mean
 from expression_ros.parameters.recognizer import RECOGNIZER_PARAMETERS
@@ -19,14 +21,15 @@ from expression_ros.parameters.table import check_value
 from expression_ros.recognition.adapted_vote import adapted
 from expression_ros.recognition.classifier import Classifier
 from expression_ros.recognition.detector_choice import DetectorChoice
-from expression_ros.recognition.expectation import check_expectation
 from expression_ros.recognition.fisherfaces import KIND, FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import MANIFEST_NAME, ModelError
 from expression_ros.recognition.models import load_classifier
 from expression_ros.recognition.person import load_person
 from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.readings import FrameReading
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.recognition.settings import RecognitionSettings
+from expression_ros.recognition.vote import check_expectation
 
 PARAMETERS = {spec.name: spec for spec in RECOGNIZER_PARAMETERS}
 # The parameters that may change at run time; whether to search in the background is none.
@@ -186,3 +189,19 @@ def fisherfaces_of(model: str | Path = "") -> FisherfaceEnsemble:
     ensemble = load_classifier(KIND, model)
     assert isinstance(ensemble, FisherfaceEnsemble)
     return ensemble
+
+
+def read_alone(recognizer: ExpressionRecognizer, grey: np.ndarray, first: int = 1) -> FrameReading:
+    """Return what is on a photo; nothing is tracked or smoothed from one to the next.
+
+    Args:
+        recognizer: reads it; what it knows of a film is left as it is.
+        grey: (H, W) uint8.
+        first: id of the first face, the others count on. The first is the primary one.
+
+    Raises:
+        ValueError: as for ExpressionRecognizer.read_still.
+    """
+    reading = recognizer.read_still(grey)
+    faces = tuple(replace(face, id=k) for k, face in enumerate(reading.faces, start=first))
+    return replace(reading, faces=faces, primary=faces[0] if faces else None)

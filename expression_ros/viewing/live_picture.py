@@ -13,8 +13,7 @@ import numpy as np
 from expression_ros.mirroring.robot_table import Robot
 from expression_ros.mirroring.virtual_face import FaceAnimator, draw_face, drawable_word
 from expression_ros.parameters.choices import NONE
-from expression_ros.recognition.overlay import draw_overlay, scaled
-from expression_ros.recognition.overlay_privacy import with_privacy
+from expression_ros.recognition.overlay import draw_overlay, scaled, with_privacy
 from expression_ros.session.live import LiveFrame
 
 HEIGHT = 480  # pixels, of all of it

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from expression_ros.images.conversion import ImageError, grey_from_message
-from expression_ros.recognition.photos import PhotoError
+from expression_ros.images.files import PhotoError
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
 

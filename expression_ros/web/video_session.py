@@ -22,8 +22,7 @@ from expression_ros.mirroring.robot_table import available_robots, load_robot
 from expression_ros.mirroring.styles import available_styles, load_style
 from expression_ros.parameters.choices import NONE
 from expression_ros.recognition.readings import FrameReading
-from expression_ros.session.defaults import behaviour_as_node
-from expression_ros.session.live import MirroredReading
+from expression_ros.session.live import MirroredReading, behaviour_as_node
 from expression_ros.session.recognizer import (
     RecognizerSettings,
     adapted_to,

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from expression_ros.nodes.common.image_messages import to_image_message
 from expression_ros.nodes.common.publishing import publish
-from expression_ros.recognition.overlay_privacy import with_privacy_of_face
+from expression_ros.recognition.overlay import with_privacy_of_face
 from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.recognition.ros4hri import (
     PresentFaces,
@@ -97,7 +97,7 @@ class HriOutputs:
             grey: (H, W) uint8, the frame.
             bgr: returns the frame in colour, (H, W, 3) uint8; called only if somebody subscribes
                 to a picture.
-            privacy: what the pictures of faces hide, see recognition.overlay_privacy.
+            privacy: what the pictures of faces hide, see recognition.overlay.
         """
         with self._lock:
             if not self._active:

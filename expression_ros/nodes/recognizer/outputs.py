@@ -13,8 +13,7 @@ from std_msgs.msg import Float32MultiArray, Header, MultiArrayDimension, MultiAr
 
 from expression_ros.nodes.common.image_messages import to_image_message, to_jpeg_message
 from expression_ros.nodes.common.publishing import publish
-from expression_ros.recognition.overlay import draw_overlay
-from expression_ros.recognition.overlay_privacy import with_privacy
+from expression_ros.recognition.overlay import draw_overlay, with_privacy
 from expression_ros.recognition.readings import FaceReading, FrameReading
 
 try:

@@ -8,10 +8,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from expression_ros.recognition.face_preparation import FacePreparation
-from expression_ros.training.data.array_files import read_arrays
-from expression_ros.training.data.ck_plus import IMAGE_FOLDERS, is_ck_plus, read_ck_plus
-from expression_ros.training.data.emotion_folders import read_emotion_folders
-from expression_ros.training.data.faces import DataError, FaceSet, report_progress
+from expression_ros.training.data.emotion_folders import (
+    IMAGE_FOLDERS,
+    is_ck_plus,
+    read_ck_plus,
+    read_emotion_folders,
+)
+from expression_ros.training.data.faces import DataError, FaceSet, read_arrays, report_progress
 from expression_ros.training.data.fer2013 import data_set_of_arrays, read_fer2013_csv
 from expression_ros.training.data.labelled_pictures import DETECT, TEST, TRAIN, DataSet, fault_lines
 from expression_ros.training.data.people_votes import read_votes

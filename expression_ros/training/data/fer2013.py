@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from expression_ros.progress import Progress
-from expression_ros.training.data.array_files import read_arrays
-from expression_ros.training.data.faces import DataError, FaceSet, report_progress
+from expression_ros.training.data.faces import DataError, FaceSet, read_arrays, report_progress
 from expression_ros.training.data.labelled_pictures import (
     CROPPED,
     PRIVATE_TEST,

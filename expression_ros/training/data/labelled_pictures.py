@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from expression_ros.images.files import PhotoError
 from expression_ros.recognition.face_preparation import FacePreparation
-from expression_ros.recognition.photos import PhotoError
 
 TRAIN, VALIDATION, TEST, PRIVATE_TEST = "train", "validation", "test", "private_test"
 SPLITS = (TRAIN, VALIDATION, TEST, PRIVATE_TEST)

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from expression_ros.training.data.array_files import read_arrays
-from expression_ros.training.data.faces import DataError
+from expression_ros.training.data.faces import DataError, read_arrays
 from expression_ros.vocabulary import EMOTIONS, UNKNOWN, UnknownLabelError, canonical_label
 
 NO_FACE = "NF"

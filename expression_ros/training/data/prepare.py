@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from expression_ros.images.files import PhotoError
 from expression_ros.progress import with_progress
 from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.face_preparation import (
@@ -15,8 +16,7 @@ from expression_ros.recognition.face_preparation import (
     prepare_crop,
     prepare_face,
 )
-from expression_ros.recognition.levelled_view import levelled
-from expression_ros.recognition.photos import PhotoError
+from expression_ros.recognition.face_views import levelled
 from expression_ros.training.data.faces import DataError
 from expression_ros.training.data.labelled_pictures import (
     CROPPED,

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from expression_ros.recognition.face_preparation import FaceError, FacePreparation
-from expression_ros.training.data.array_files import read_arrays, write_arrays
-from expression_ros.training.data.faces import DataError, FaceSet
+from expression_ros.training.data.faces import DataError, FaceSet, read_arrays, write_arrays
 from expression_ros.training.data.labelled_pictures import (
     CROPPED,
     FACES_CHOICES,

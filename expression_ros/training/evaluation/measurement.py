@@ -10,13 +10,12 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from expression_ros.images.files import PhotoError
 from expression_ros.progress import with_progress
 from expression_ros.recognition.classifier import Classifier, Prediction
 from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.face_preparation import FaceError, FacePreparation, prepare_crop
-from expression_ros.recognition.levelled_view import levelled
-from expression_ros.recognition.mirrored_views import agreed, read_both_ways
-from expression_ros.recognition.photos import PhotoError
+from expression_ros.recognition.face_views import agreed, levelled, read_both_ways
 from expression_ros.training.data.faces import DataError, FaceSet
 from expression_ros.training.data.labelled_pictures import (
     CROPPED,

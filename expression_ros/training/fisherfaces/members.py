@@ -112,8 +112,10 @@ def _write_members(
 ) -> list[float]:
     """Train and write as many models as there are paths; return their weights, [] if all alike."""
     # Only here: SciPy takes long to import, and is not needed for any other command.
-    from expression_ros.training.fisherfaces.boosting import train_boosted_fisherfaces
-    from expression_ros.training.fisherfaces.ensemble import train_fisherfaces
+    from expression_ros.training.fisherfaces.ensemble import (
+        train_boosted_fisherfaces,
+        train_fisherfaces,
+    )
     from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
 
     numbers = np.tile(lesson.numbers, 2)

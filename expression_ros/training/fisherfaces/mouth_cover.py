@@ -14,7 +14,7 @@ from expression_ros.recognition.face_preparation import prepare_face
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.model_manifest import read_manifest, write_manifest
 from expression_ros.recognition.models import load_classifier
-from expression_ros.recognition.mouth_cover import FILE_NAME, MouthCover, write_mouth_cover
+from expression_ros.recognition.mouth import FILE_NAME, MouthCover, write_mouth_cover
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.training.data.faces import FaceSet
 from expression_ros.training.data.image_archives import portraits_of

@@ -11,11 +11,16 @@ import numpy as np
 
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Prediction
+from expression_ros.recognition.face_views import read_both_ways
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
-from expression_ros.recognition.mirrored_views import read_both_ways
 from expression_ros.recognition.model_manifest import ModelManifest, write_manifest
-from expression_ros.training.data.faces import FaceSet, need_scikit_learn, report_progress
-from expression_ros.training.data.held_out import LIST_NAME, held_out_mask
+from expression_ros.training.data.faces import (
+    LIST_NAME,
+    FaceSet,
+    held_out_mask,
+    need_scikit_learn,
+    report_progress,
+)
 from expression_ros.training.data.image_archives import load_cropped_archive
 from expression_ros.training.evaluation.model_card import (
     Measurements,
@@ -23,22 +28,25 @@ from expression_ros.training.evaluation.model_card import (
     write_model_card,
 )
 from expression_ros.training.evaluation.people_groups import GroupTable, read_groups
-from expression_ros.training.fisherfaces.calibration import FEWEST_TO_CALIBRATE, calibrated
-from expression_ros.training.fisherfaces.lessons import Lesson, lesson_of, without_copies
-from expression_ros.training.fisherfaces.members import described, train_members
-from expression_ros.training.fisherfaces.portrait_lessons import (
-    LearntPortraits,
-    learnt_portraits,
-    read_by_strangers,
-    take_rows,
-    with_portraits,
-)
-from expression_ros.training.fisherfaces.scores import (
+from expression_ros.training.fisherfaces.calibration import (
+    FEWEST_TO_CALIBRATE,
+    calibrated,
     portrait_score,
     posed_scores,
     scores_on_faces,
     scores_on_portraits,
 )
+from expression_ros.training.fisherfaces.lessons import (
+    LearntPortraits,
+    Lesson,
+    learnt_portraits,
+    lesson_of,
+    read_by_strangers,
+    take_rows,
+    with_portraits,
+    without_copies,
+)
+from expression_ros.training.fisherfaces.members import described, train_members
 from expression_ros.training.fisherfaces.settings import FisherfaceConfig
 
 _CALIBRATION_SHARE = 0.05  # of the training faces, where no list says which to hold out

@@ -17,14 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from expression_ros.recognition.classifier import softmax
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.network_classifier import NetworkClassifier
 from expression_ros.recognition.network_description import NetworkDescription
-from expression_ros.recognition.scores import softmax
 from expression_ros.training.data.faces import DataError
 from expression_ros.training.networks.cnn_model import NETWORK_FILE, CnnSettings, write_cnn
 from expression_ros.training.networks.expression_networks import DESIGNS, load_imagenet_weights
-from expression_ros.training.networks.face_variation import augment
+from expression_ros.training.networks.training import augment
 
 Progress = Callable[[str], None]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from expression_ros.progress import with_progress
 from expression_ros.recognition.embedding import FACE_SIZE
-from expression_ros.training.data.held_out import held_out_mask
+from expression_ros.training.data.faces import held_out_mask
 from expression_ros.training.data.people_votes import NO_FACE, VOTE_NAMES, read_votes
 from expression_ros.vocabulary import EMOTIONS, FER2013_ORDER, UNKNOWN, canonical_label
 

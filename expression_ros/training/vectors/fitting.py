@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from expression_ros.recognition.scores import softmax
+from expression_ros.recognition.classifier import softmax
 from expression_ros.recognition.vector_classifier import VectorModel
 from expression_ros.recognition.vector_rules import (
     LinearRule,

@@ -1,4 +1,4 @@
-"""A face and its mirror image: two looks at one expression.
+"""Views of a face: turned upright by the eyes that the detector saw, and its mirror image.
 
 An expression mirrored is the same expression, but a classifier sees another picture. What it says
 of both, averaged, is right more often than what it says of one (test-time augmentation; Krizhevsky
@@ -14,8 +14,30 @@ import numpy as np
 
 from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.classifier import Classifier, Prediction
+from expression_ros.recognition.face_preparation import turned
 
-_AROUND = 0.5  # of the box's size, kept on each side: more than any margin or levelling looks at
+_LEAST = 4.0  # degrees; a smaller tilt is neither seen by a classifier nor worth the time
+_AROUND_LEVELLED = 0.25  # of the box's size, kept on each side at least
+# The same of a mirrored one: more than any margin or levelling looks at.
+_AROUND_MIRRORED = 0.5
+
+
+def levelled(grey: np.ndarray, box: Sequence[int], tilt: float) -> tuple[np.ndarray, Box]:
+    """Return the surroundings of a face turned until its eyes are level, and where it is in them.
+
+    Args:
+        grey: (H, W) uint8, the frame.
+        box: (x, y, w, h) in px.
+        tilt: degrees by which the line of the eyes falls to the right.
+
+    Returns:
+        (h, w) uint8 and the box in it: the frame itself where there is little to turn.
+    """
+    x, y, w, h = (int(value) for value in box)
+    if abs(tilt) < _LEAST or min(w, h) <= 0:
+        return grey, Box(x, y, w, h)
+    patch, placed = turned(grey, (x, y, w, h), _AROUND_LEVELLED, tilt)
+    return patch, Box(*placed)
 
 
 def mirrored(grey: np.ndarray, box: Sequence[int]) -> tuple[np.ndarray, Box]:
@@ -29,9 +51,9 @@ def mirrored(grey: np.ndarray, box: Sequence[int]) -> tuple[np.ndarray, Box]:
         (h, w) uint8, a copy; the box in it.
     """
     x, y, w, h = (int(value) for value in box)
-    left, top = max(0, x - round(_AROUND * w)), max(0, y - round(_AROUND * h))
-    right = min(grey.shape[1], x + w + round(_AROUND * w))
-    bottom = min(grey.shape[0], y + h + round(_AROUND * h))
+    left, top = max(0, x - round(_AROUND_MIRRORED * w)), max(0, y - round(_AROUND_MIRRORED * h))
+    right = min(grey.shape[1], x + w + round(_AROUND_MIRRORED * w))
+    bottom = min(grey.shape[0], y + h + round(_AROUND_MIRRORED * h))
     around = np.ascontiguousarray(grey[top:bottom, left:right][:, ::-1])
     return around, Box(right - x - w, y - top, w, h)
 
