@@ -86,12 +86,12 @@ def compare(clips: Path, size: tuple[int, int], samples: int, most: int) -> dict
 
 
 def compare_on_crowd(clips: Path, size: tuple[int, int], repeats: int) -> dict[str, Any]:
-    """Return how long a group picture takes: the classic loop, a first look, and following.
+    """Return how long a group image takes: the classic loop, a first look, and following.
 
     Args:
         clips: folder of the clips.
         size: (width, height) in px.
-        repeats: frames that are followed; the picture is shaken from one to the next.
+        repeats: frames that are followed; the image is shaken from one to the next.
     """
     frame = crowd(clips, size)
     classic = ClassicLoop()
@@ -104,9 +104,9 @@ def compare_on_crowd(clips: Path, size: tuple[int, int], repeats: int) -> dict[s
         still_s.append(time.perf_counter() - begin)
     rng = np.random.default_rng(0)
     for k in range(repeats):
-        picture = shaken(frame, rng)
+        image = shaken(frame, rng)
         begin = time.perf_counter()
-        reading = reader.read(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), k / 30)
+        reading = reader.read(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), k / 30)
         following_s.append(time.perf_counter() - begin)
         faces.append(len(reading.faces))
     later = slice(repeats // 4, None)  # once everybody has been found

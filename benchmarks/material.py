@@ -56,12 +56,12 @@ def to_and_fro(count: int) -> list[int]:
 
 
 def crowd(folder: Path, size: tuple[int, int]) -> np.ndarray:
-    """Return the picture of a group, whole, in a frame of ``size``: bars where it has none."""
-    picture = cv2.imread(str(folder / CROWD))
-    if picture is None:
+    """Return the image of a group, whole, in a frame of ``size``: bars where it has none."""
+    image = cv2.imread(str(folder / CROWD))
+    if image is None:
         raise FileNotFoundError(f"{folder / CROWD}; fetch it: python tools/fetch_clips.py")
     width, height = size
-    small = _scaled(picture, min(width / picture.shape[1], height / picture.shape[0]))
+    small = _scaled(image, min(width / image.shape[1], height / image.shape[0]))
     frame = np.full((height, width, 3), 90, np.uint8)
     top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
     frame[top : top + small.shape[0], left : left + small.shape[1]] = small
@@ -107,7 +107,7 @@ def filled(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(big[top : top + height, left : left + width])
 
 
-def _scaled(picture: np.ndarray, scale: float) -> np.ndarray:
-    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+def _scaled(image: np.ndarray, scale: float) -> np.ndarray:
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(picture, size, interpolation=how)
+    return cv2.resize(image, size, interpolation=how)

@@ -108,7 +108,7 @@ def _wall_messages(clips: Path) -> list[Image]:
 
 
 def _empty_room(size: tuple[int, int]) -> np.ndarray:
-    """Return a (H, W, 3) uint8 picture of nobody."""
+    """Return a (H, W, 3) uint8 image of nobody."""
     return np.random.default_rng(0).integers(90, 110, (size[1], size[0], 3), np.uint8)
 
 

@@ -110,9 +110,9 @@ def growth_with_faces(clips: Path, repeats: int) -> list[dict[str, Any]]:
         reader = make_recognizer(RecognizerSettings.from_values(background=True))
         found, seconds = [], []
         for k in range(repeats):
-            picture = shaken(wall, rng)
+            image = shaken(wall, rng)
             begin = time.perf_counter()
-            reading = reader.read(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), k / RATE_HZ)
+            reading = reader.read(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), k / RATE_HZ)
             seconds.append(time.perf_counter() - begin)
             found.append(len(reading.faces))
         reader.close()

@@ -1,4 +1,4 @@
-"""The benchmark's figures as a picture."""
+"""The benchmark's figures as an image."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def _aims(results: Mapping[str, Any]) -> Iterator[str]:
     if rows:
         yield _table(("figure", "measured", "aim", "reached"), rows)
     if not results["quick"] and len(rows) == len(AIMS):
-        yield "![the same as a picture](results.png)"
+        yield "![the same as a chart](results.png)"
 
 
 def _classic(results: Mapping[str, Any]) -> Iterator[str]:

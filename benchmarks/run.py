@@ -92,7 +92,7 @@ def _options() -> argparse.Namespace:
         "--domain", type=int, default=_DOMAIN, help="ROS domain to use (default: %(default)s)"
     )
     parser.add_argument(
-        "--redraw", action="store_true", help="write page and picture anew from results.json"
+        "--redraw", action="store_true", help="write page and image anew from results.json"
     )
     options = parser.parse_args()
     if options.frames is None:

@@ -4,7 +4,7 @@
     python benchmarks/web_bench.py --clip .cache/clips/single_face.mp4 --ros    (nodes, over DDS)
 
 All in one run, so that a busy machine is busy for both. Who looks is a process of its own that
-takes every event and every picture, as a browser does. Printed are times of a frame and the ratio.
+takes every event and every image, as a browser does. Printed are times of a frame and the ratio.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def main() -> int:
         turns: dict[int, list[Turn]] = {0: [], 1: []}
         for turn in range(options.turns):
             for readers in (0, 1) if turn % 2 == 0 else (1, 0):
-                with readers_of(address, readers) as pictures:
+                with readers_of(address, readers) as images:
                     time.sleep(_WARM_S)
-                    before = pictures()
+                    before = images()
                     begin = time.monotonic()
                     result = measure(options.seconds)
-                    result["pictures/s"] = (pictures() - before) / (time.monotonic() - begin)
+                    result["pictures/s"] = (images() - before) / (time.monotonic() - begin)
                 turns[readers].append(result)
                 words = ", ".join(f"{name} {value:.2f}" for name, value in result.items())
                 print(f"{readers} looking: {words}", flush=True)
@@ -152,7 +152,7 @@ def start_node(name: str, **parameters: Any) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def readers_of(address: str, count: int) -> Iterator[Callable[[], int]]:
-    """Have so many processes look; yields a function that tells the pictures they have got."""
+    """Have so many processes look; yields a function that tells the images they have got."""
     command = [sys.executable, str(Path(__file__).resolve()), "--look-at", address]
     logs = [Path(f"/dev/shm/web_bench_{os.getpid()}_{k}") for k in range(count)]
     opened = [log.open("wb") for log in logs]
@@ -169,23 +169,23 @@ def readers_of(address: str, count: int) -> Iterator[Callable[[], int]]:
 
 
 def look_at(address: str) -> int:
-    """Take every event and every new picture until ended; one byte to stdout for each."""
+    """Take every event and every new image until ended; one byte to stdout for each."""
     import http.client
 
     from web_client import Client
 
     client = Client(address)
-    pictures = http.client.HTTPConnection(client.host, client.port)
+    images = http.client.HTTPConnection(client.host, client.port)
     had: dict[str, int] = {}
     with client.events() as events:
         for name, data in events:
             if name != "frame":
                 continue
-            for picture, number in data["pictures"].items():
-                if number != had.get(picture):
-                    had[picture] = number
-                    pictures.request("GET", f"/picture/{picture}")
-                    if pictures.getresponse().read():
+            for image, number in data["pictures"].items():
+                if number != had.get(image):
+                    had[image] = number
+                    images.request("GET", f"/picture/{image}")
+                    if images.getresponse().read():
                         os.write(1, b".")
     return 0
 

@@ -39,7 +39,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 class ArraysError(ValueError):
-    """A file is no npz file of plain arrays, or is damaged; the message says so in one line."""
+    """A file is not an npz file of plain arrays, or is damaged; the message says so in one line."""
 
 
 def read_plain_arrays(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
@@ -50,7 +50,7 @@ def read_plain_arrays(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
         most_bytes: how large the arrays may be together, unpacked.
 
     Raises:
-        ArraysError: it is damaged, larger, holds Python objects or is no npz file.
+        ArraysError: it is damaged, larger, holds Python objects or is not an npz file.
         OSError: it cannot be read at all.
     """
     content = io.BytesIO(path.read_bytes())
@@ -71,4 +71,4 @@ def read_plain_arrays(path: Path, most_bytes: int) -> dict[str, np.ndarray]:
     # struct.error, EOFError, ValueError, SyntaxError, TokenError, MemoryError ...
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ArraysError(f"it is damaged or no npz file of plain arrays ({reason})") from error
+        raise ArraysError(f"it is damaged or not an npz file of plain arrays ({reason})") from error

@@ -9,7 +9,7 @@ import numpy as np
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_memory import StillFace, StillScene
-from expression_ros.recognition.settling import LabelSettler
+from expression_ros.recognition.smoothing import LabelSmoother
 from expression_ros.recognition.tracking import FaceTracker, PrimaryFaceSelector
 
 
@@ -65,18 +65,18 @@ class Faults:
 
     methods = (
         (BrightSquare, "detectMultiScale"),
-        (FaceDetector, "twin"),
+        (FaceDetector, "clone"),
         (FaceDetector, "search_frame"),
         (FaceDetector, "search_near"),
         (FaceDetector, "search_lost"),
-        (FaceDetector, "_search_vicinity"),
+        (FaceDetector, "_search_window"),
         (FaceTracker, "update"),
         (StillFace, "is_unchanged"),
         (StillFace, "remember"),
         (StillScene, "is_unchanged"),
         (StillScene, "remember"),
         (Calm, "read"),
-        (LabelSettler, "update"),
+        (LabelSmoother, "update"),
         (PrimaryFaceSelector, "choose"),
     )
     names = tuple(f"{owner.__name__}.{name}" for owner, name in methods)

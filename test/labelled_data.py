@@ -20,20 +20,20 @@ SCHEMES = {
 }  # fmt: skip
 
 
-def png(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()
+def png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()
 
 
 def write_ck_plus(
     root: Path,
     sequences: Mapping[str, float | str | None],
-    picture: Sequence[np.ndarray],
+    image: Sequence[np.ndarray],
     scheme: str = "as distributed",
     frames: int = 4,
 ) -> Path:
     """Write ``S005/001`` and so on, with a label each, or none.
 
-    The pictures of a sequence differ by their brightness: the first is the brightest.
+    The images of a sequence differ by their brightness: the first is the brightest.
     """
     images, labels = (root / name for name in SCHEMES[scheme])
     labels.mkdir(parents=True)
@@ -41,7 +41,7 @@ def write_ck_plus(
         folder, stem = images / sequence, sequence.replace("/", "_")
         folder.mkdir(parents=True)
         for number in range(1, frames + 1):
-            darker = cv2.subtract(picture[k % len(picture)], np.full(1, 4.0 * number))
+            darker = cv2.subtract(image[k % len(image)], np.full(1, 4.0 * number))
             (folder / f"{stem}_{number:08d}.png").write_bytes(png(darker))
         (folder / ".DS_Store").write_bytes(b"")
         (labels / sequence).mkdir(parents=True)
@@ -51,19 +51,19 @@ def write_ck_plus(
     return root
 
 
-def write_folders(root: Path, pictures: Mapping[str, np.ndarray | bytes]) -> Path:
-    """Write pictures, or any bytes, at these paths below root."""
-    for name, content in pictures.items():
+def write_folders(root: Path, images: Mapping[str, np.ndarray | bytes]) -> Path:
+    """Write images, or any bytes, at these paths below root."""
+    for name, content in images.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else png(content))
     return root
 
 
-def write_zip(path: Path, pictures: Mapping[str, np.ndarray | bytes]) -> Path:
+def write_zip(path: Path, images: Mapping[str, np.ndarray | bytes]) -> Path:
     """Write the same into a zip file, not compressed, so that a byte can be damaged."""
     with zipfile.ZipFile(path, "w") as archive:
-        for name, content in pictures.items():
+        for name, content in images.items():
             archive.writestr(name, content if isinstance(content, bytes) else png(content))
     return path
 

@@ -35,7 +35,7 @@ def set_gaps(path: Path, gaps: Sequence[float]) -> Path:
 
 
 def turn(path: Path, degrees: int) -> Path:
-    """Declare that the pictures of an MP4 file are to be turned clockwise to stand upright."""
+    """Declare that the images of an MP4 file are to be turned clockwise to stand upright."""
     data = bytearray(path.read_bytes())
     a, b, c, d = (value << 16 for value in _MATRICES[degrees])
     place = data.index(b"tkhd") + 44
@@ -45,7 +45,7 @@ def turn(path: Path, degrees: int) -> Path:
 
 
 def _rewritten(path: Path, boxes: dict[bytes, bytes]) -> Path:
-    """Put other boxes in the place of those of a name; moov must come after the pictures."""
+    """Put other boxes in the place of those of a name; moov must come after the images."""
     data = path.read_bytes()
     assert data.index(b"mdat") < data.index(b"moov")
     path.write_bytes(_with_boxes(data, boxes))

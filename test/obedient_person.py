@@ -28,17 +28,17 @@ class ObedientPerson(FrameSource):
         talking = [cv2.resize(image, (640, 480)) for _, image in frames(clip)][:40]
         smile = cv2.resize(portrait[:384], (640, 480))
         nobody = np.full((480, 640, 3), 90, np.uint8)
-        self._pictures = {"neutral": talking, "": talking, "surprise": [smile]}
+        self._images = {"neutral": talking, "": talking, "surprise": [smile]}
         self._nobody = [nobody]
         self._random = np.random.default_rng(0)
         self._count = itertools.count()
 
     def retrieve(self):
-        pictures = self._pictures.get(self.asked(), self._nobody)
-        picture = pictures[next(self._count) % len(pictures)]
+        images = self._images.get(self.asked(), self._nobody)
+        image = images[next(self._count) % len(images)]
         dx, dy = self._random.integers(-3, 4, 2)
         light = int(self._random.integers(-12, 13))
-        return np.clip(np.roll(picture, (dy, dx), (0, 1)).astype(int) + light, 0, 255).astype(
+        return np.clip(np.roll(image, (dy, dx), (0, 1)).astype(int) + light, 0, 255).astype(
             np.uint8
         )
 

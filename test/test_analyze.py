@@ -36,23 +36,23 @@ def portrait(astronaut):
     return scene
 
 
-def stamped(pictures):
-    """Return (nanoseconds, picture) of a camera of 30 Hz."""
-    return [(START_NS + k * STEP_NS, picture) for k, picture in enumerate(pictures)]
+def stamped(images):
+    """Return (nanoseconds, image) of a camera of 30 Hz."""
+    return [(START_NS + k * STEP_NS, image) for k, image in enumerate(images)]
 
 
 # ---- bags ----
 
 
-def image_fields(picture):
-    height, width = picture.shape[:2]
+def image_fields(image):
+    height, width = image.shape[:2]
     return {"height": height, "width": width, "encoding": "bgr8", "is_bigendian": 0,
-            "step": 3 * width, "data": np.ascontiguousarray(picture).reshape(-1)}  # fmt: skip
+            "step": 3 * width, "data": np.ascontiguousarray(image).reshape(-1)}  # fmt: skip
 
 
-def jpeg_fields(picture):
+def jpeg_fields(image):
     return {"format": "bgr8; jpeg compressed bgr8",
-            "data": cv2.imencode(".jpg", picture)[1].reshape(-1)}  # fmt: skip
+            "data": cv2.imencode(".jpg", image)[1].reshape(-1)}  # fmt: skip
 
 
 def write_bag(path, plugin, topics, compression="none"):
@@ -88,7 +88,7 @@ def write_bag(path, plugin, topics, compression="none"):
 
 
 def images(session, fields=image_fields):
-    return [(ns, ns + 4_000_000, fields(picture)) for ns, picture in session]
+    return [(ns, ns + 4_000_000, fields(image)) for ns, image in session]
 
 
 def image_bag(path, session, plugin="sqlite3"):
@@ -130,14 +130,14 @@ def portrait_session(portrait):
     shifted = [np.roll(portrait, k, axis=1) for k in range(0, 40, 2)]
     blurred = [cv2.GaussianBlur(portrait, (0, 0), 0.5 + k / 1.5) for k in range(20)]
     away = [np.full_like(portrait, 100 + k) for k in range(30)]
-    return stamped([*shifted, *blurred, *away, *(picture[:, ::-1] for picture in blurred[:10])])
+    return stamped([*shifted, *blurred, *away, *(image[:, ::-1] for image in blurred[:10])])
 
 
 def clip_session(clips):
     """Return a man who begins to smile, goes, and comes back from the other side."""
-    pictures = [picture for _, picture in frames(clips / "single_face.mp4")]
-    away = [np.full_like(pictures[0], 100 + k) for k in range(30)]
-    return stamped([*pictures, *away, *(picture[:, ::-1] for picture in pictures[40:55])])
+    images = [image for _, image in frames(clips / "single_face.mp4")]
+    away = [np.full_like(images[0], 100 + k) for k in range(30)]
+    return stamped([*images, *away, *(image[:, ::-1] for image in images[40:55])])
 
 
 def live_readings(ros, session, transport):
@@ -168,8 +168,8 @@ def live_readings(ros, session, transport):
         pair.key == "images refused" and int(pair.value) for message in got
         for status in message.status for pair in status.values), "a refused image")  # fmt: skip
     ros.node.destroy_timer(timer)
-    for ns, picture in session:
-        values = fields(picture)
+    for ns, image in session:
+        values = fields(image)
         values["data"] = values["data"].tobytes()
         message = kind(**values)
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(ns, 10**9)
@@ -231,35 +231,35 @@ def test_a_video_and_a_folder_are_what_a_camera_node_sends(portrait, tmp_path):
 
     from expression_ros.nodes.common.image_messages import to_image_message
 
-    pictures = write_folder(tmp_path / "pictures", [portrait, portrait[:, ::-1]])
-    for recording in (VideoRecording(pictures), write_video(tmp_path / "a.avi", [portrait] * 3)):
+    images = write_folder(tmp_path / "pictures", [portrait, portrait[:, ::-1]])
+    for recording in (VideoRecording(images), write_video(tmp_path / "a.avi", [portrait] * 3)):
         if not isinstance(recording, VideoRecording):
-            read = [picture for _, picture in frames(recording)]
+            read = [image for _, image in frames(recording)]
             recording = VideoRecording(recording)
         else:
             read = [portrait, portrait[:, ::-1]]
         greys = [frame.grey for frame in recording.frames()]
         recording.close()
-        for grey, picture in zip(greys, read, strict=True):
-            assert np.array_equal(grey, grey_from_message(to_image_message(picture, Time(), "c")))
+        for grey, image in zip(greys, read, strict=True):
+            assert np.array_equal(grey, grey_from_message(to_image_message(image, Time(), "c")))
 
 
 # ---- rows ----
 
 
-def write_folder(folder, pictures):
+def write_folder(folder, images):
     folder.mkdir()
-    for k, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / f"frame_{k}.png"), picture)
+    for k, image in enumerate(images):
+        cv2.imwrite(str(folder / f"frame_{k}.png"), image)
     return folder
 
 
-def write_video(path, pictures, rate=25.0):
-    height, width = pictures[0].shape[:2]
+def write_video(path, images, rate=25.0):
+    height, width = images[0].shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, (width, height))
     assert writer.isOpened()
-    for picture in pictures:
-        writer.write(picture)
+    for image in images:
+        writer.write(image)
     writer.release()
     return path
 
@@ -284,8 +284,8 @@ def test_every_face_of_every_frame_has_a_row(portrait, tmp_path, capsys):
         assert row["label"] == max(scores, key=scores.get) == "happiness"
         assert float(row["score"]) == pytest.approx(scores["happiness"], abs=1e-4)
     assert set(rows[4].values()) == {"2", "0.066667", "1700000000.190123455", ""}
-    picture = cv2.imread(str(tmp_path / "out" / "timeline.png"))
-    assert picture.shape[1] == 1440 and picture.std() > 10
+    image = cv2.imread(str(tmp_path / "out" / "timeline.png"))
+    assert image.shape[1] == 1440 and image.std() > 10
     assert "3 frames in 0.1 s, 2 with a face; 2 faces" in capsys.readouterr().out
 
 
@@ -348,13 +348,13 @@ def test_what_cannot_be_decoded_is_counted_by_its_reason(portrait, tmp_path, cap
     assert "1 unreadable (data), first frame 2: image is truncated" in err
 
 
-def test_a_damaged_picture_of_a_folder_is_named(portrait, tmp_path, capsys):
+def test_a_damaged_image_of_a_folder_is_named(portrait, tmp_path, capsys):
     folder = write_folder(tmp_path / "pictures", [portrait] * 3)
-    (folder / "frame_1.png").write_bytes(b"no picture")
+    (folder / "frame_1.png").write_bytes(b"no image")
     code, rows = analyze(tmp_path / "out", folder)
     assert code == 0 and [row["frame"] for row in rows] == ["0", "2"]
     out, err = capsys.readouterr()
-    assert "unreadable: decode 1" in out and "no pictures: frame_1.png" in err
+    assert "unreadable: decode 1" in out and "no images: frame_1.png" in err
 
 
 def test_the_summary_agrees_with_the_rows(clips, tmp_path, capsys):
@@ -500,7 +500,7 @@ def test_bad_paths_and_options_are_one_line(portrait, tmp_path, capsys, monkeypa
     assert "min_face" in refused(capsys, folder, "--min-face", "7")
     assert "no model of classifier" in refused(capsys, folder, "--classifier", "cnn")
     assert "is a file" in refused(capsys, folder, "--output", tmp_path / "text.mp4")
-    (folder / "frame_0.png").write_bytes(b"no picture")
+    (folder / "frame_0.png").write_bytes(b"no image")
     assert "cannot decode" in refused(capsys, folder)
 
 
@@ -552,7 +552,7 @@ def test_a_video_that_ends_early_is_told(portrait, tmp_path, capsys):
     assert "ends after" in capsys.readouterr().err
 
 
-# ---- the picture ----
+# ---- the image ----
 
 
 def test_runs_end_where_the_label_changes_or_frames_are_missing():
@@ -575,9 +575,9 @@ def test_any_timeline_can_be_drawn(tmp_path, frames_read):
 
 
 def test_the_first_frames_of_a_recording_are_read_like_all_of_it(clips, tmp_path):
-    pictures = [picture for _, picture in islice(frames(clips / "single_face.mp4"), 20)]
-    first = write_folder(tmp_path / "first", pictures[:10])
-    whole = write_folder(tmp_path / "whole", pictures)
+    images = [image for _, image in islice(frames(clips / "single_face.mp4"), 20)]
+    first = write_folder(tmp_path / "first", images[:10])
+    whole = write_folder(tmp_path / "whole", images)
     assert analyze(tmp_path / "a", first)[1] == analyze(tmp_path / "b", whole)[1][:10]
 
 
@@ -586,8 +586,7 @@ def test_one_stamp_far_ahead_does_not_ruin_a_bag(tmp_path, capsys):
     session = stamped([dark] * 20)
     session[9] = (session[9][0] + 1_000_000 * 10**9, dark)
     entries = [
-        (ns, START_NS + k * STEP_NS, image_fields(picture))
-        for k, (ns, picture) in enumerate(session)
+        (ns, START_NS + k * STEP_NS, image_fields(image)) for k, (ns, image) in enumerate(session)
     ]
     bag = write_bag(tmp_path / "bag", "mcap", {"/image_raw": (IMAGE, entries)})
     code, rows = analyze(tmp_path / "out", bag)

@@ -1,4 +1,4 @@
-"""The picture of the folders is drawn from the code and can be read; the page about it is true."""
+"""The image of the folders is drawn from the code and can be read; the page about it is true."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def drawing():
     return drawn.drawing_of(PACKAGE, Layers(table))
 
 
-def test_the_picture_is_what_the_command_draws_now():
+def test_the_image_is_what_the_command_draws_now():
     kept = (DOCS / "architecture.svg").read_text(encoding="utf-8")
-    assert kept == drawn.picture(), "draw it anew: python tools/draw_architecture.py"
+    assert kept == drawn.image(), "draw it anew: python tools/draw_architecture.py"
 
 
 def test_every_folder_has_a_box_in_its_row(drawing):
@@ -63,7 +63,7 @@ def test_arrows_say_the_same_as_all_imports(drawing):
     assert shown <= everything
     assert reachable(shown) == reachable(everything)
     assert len(shown) + drawing.left_out == len(everything)
-    assert len(shown) < 45, "a picture of so many arrows is not looked at"
+    assert len(shown) < 45, "an image of so many arrows is not looked at"
 
 
 def box(drawing, place):
@@ -104,7 +104,7 @@ def texts(svg):
 
 
 def test_words_stay_in_their_row_and_left_of_the_boxes():
-    svg = ElementTree.fromstring(drawn.picture())
+    svg = ElementTree.fromstring(drawn.image())
     left = [(y, text) for x, y, text in texts(svg) if x == drawn.MARGIN][:-1]
     assert all(7 * len(text) < drawn.TEXT_WIDTH + 2 * drawn.MARGIN for _, text in left)
     heights = sorted(y for y, _ in left)
@@ -151,7 +151,7 @@ def test_a_small_package_is_drawn_as_it_is(small):
     assert [colours[name] for name in ("cli.py", "nodes/", "web/")] == [
         drawn.ARGPARSE, drawn.ROS, drawn.PLAIN,
     ]  # fmt: skip
-    svg = drawn.picture()
+    svg = drawn.image()
     assert "topics &amp; time" in svg and "&lt;things&gt;" in svg
     ElementTree.fromstring(svg)
     assert "<things>" in unescape(svg)
@@ -160,7 +160,7 @@ def test_a_small_package_is_drawn_as_it_is(small):
 def test_a_row_is_as_high_as_its_words(small):
     long = SMALL.replace("<things>", "many words " * 40)
     (small / "CONTRIBUTING.md").write_text(long, encoding="utf-8")
-    svg = ElementTree.fromstring(drawn.picture())
+    svg = ElementTree.fromstring(drawn.image())
     bands = [(float(r.get("y")), float(r.get("height"))) for r in svg.iter(f"{SVG}rect")
              if r.get("fill") == "#f8f9fa"]  # fmt: skip
     assert len(bands) == 4
@@ -246,3 +246,20 @@ def test_renamed_modules_and_names_are_where_the_table_says():
         module = importlib.import_module(f"expression_ros.{new}")
         for word in re.findall(r"`(\w+)`", words):
             assert hasattr(module, word), f"{new} has no {word}"
+
+
+def test_renamed_words_are_where_the_table_says():
+    rows = re.findall(
+        r"^\| `([a-z0-9_.]+)` \| `([\w.]+)(?:\(\))?` \| `([\w.]+)(?:\(\))?` \|$",
+        RENAMES.partition("\n## Words\n")[2],
+        re.MULTILINE,
+    )
+    assert len(rows) >= 9
+    for place, old, new in rows:
+        *owner, name = new.split(".")
+        home = importlib.import_module(f"expression_ros.{place}")
+        for part in owner:
+            home = getattr(home, part)
+        known = {*dir(home), *getattr(home, "__dataclass_fields__", ())}
+        assert name in known, f"{place} has no {new}"
+        assert old.split(".")[-1] not in known, f"{place} still has {old}"

@@ -28,9 +28,9 @@ def film(tmp_path, clips, astronaut):
     """A video: three seconds of a still face that talks, then a smile in a shaking hand."""
     path = tmp_path / "film.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 20.0, (640, 480))
-    pictures = [image for _, image in frames(clips / "single_face.mp4")]
+    images = [image for _, image in frames(clips / "single_face.mp4")]
     for k in range(70):
-        writer.write(cv2.resize(pictures[k % len(pictures)], (640, 480)))
+        writer.write(cv2.resize(images[k % len(images)], (640, 480)))
     portrait = cv2.resize(astronaut[:384], (640, 480))
     rng = np.random.default_rng(0)
     for _ in range(70):
@@ -51,7 +51,7 @@ def test_a_video_with_segments_makes_a_person(film, capsys, ros):
     assert "wrong before" in out and "person:=ada" in out
     person = load_person("ada")
     assert person.counts() == {"neutral": 10, "sadness": 10}
-    assert not list(film.parent.rglob("*.png"))  # no picture is kept unless asked for
+    assert not list(film.parent.rglob("*.png"))  # no image is kept unless asked for
 
     assert main(["calibrate", "--list"]) == 0
     assert capsys.readouterr().out.strip() == "ada"
@@ -118,18 +118,18 @@ def test_a_person_nobody_knows_leaves_the_node_unconfigured_with_the_reason(ros)
     )  # fmt: skip
 
 
-def test_pictures_in_a_folder_per_emotion(tmp_path, clips, astronaut, capsys):
-    pictures = [image for _, image in frames(clips / "single_face.mp4")]
+def test_images_in_a_folder_per_emotion(tmp_path, clips, astronaut, capsys):
+    images = [image for _, image in frames(clips / "single_face.mp4")]
     for k in range(5):
-        for name, image in (("neutral", pictures[10 * k]), ("sad", np.roll(astronaut, k, 1))):
+        for name, image in (("neutral", images[10 * k]), ("sad", np.roll(astronaut, k, 1))):
             (tmp_path / "faces" / name).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(tmp_path / "faces" / name / f"{k}.png"), image)
-    (tmp_path / "faces" / "sad" / "notes.png").write_text("no picture")
+    (tmp_path / "faces" / "sad" / "notes.png").write_text("no image")
     cv2.imwrite(str(tmp_path / "faces" / "sad" / "wall.png"), np.zeros((200, 200), np.uint8))
     assert main(["calibrate", "grace", "--faces", str(tmp_path / "faces")]) == 0
     read = capsys.readouterr()
     assert "sadness: 5 taken; passed over: 1 no single face" in read.out
-    assert "notes.png: not a picture" in read.err
+    assert "notes.png: not an image" in read.err
     assert load_person("grace").counts() == {"neutral": 5, "sadness": 5}
 
 
@@ -137,14 +137,14 @@ def test_images_come_from_a_running_camera_node(ros, clips):
     from expression_ros.nodes.common.image_input import subscribed_frames
     from expression_ros.nodes.common.image_messages import to_image_message
 
-    picture = next(image for _, image in frames(clips / "single_face.mp4"))
-    message = to_image_message(picture, _now(ros), "eye")
+    photo = next(image for _, image in frames(clips / "single_face.mp4"))
+    message = to_image_message(photo, _now(ros), "eye")
     publisher = ros.node.create_publisher(type(message), "/eye/image", 1)
     timer = ros.node.create_timer(0.05, lambda: publisher.publish(message))
     got = threading.Event()
     with subscribed_frames("/eye/image") as images:
         for grey, _ in images:
-            np.testing.assert_array_equal(grey, cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+            np.testing.assert_array_equal(grey, cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY))
             got.set()
             break
     ros.node.destroy_timer(timer)
@@ -173,8 +173,8 @@ def test_segments_say_what_is_shown_when():
     assert parsed_segments("neutral 0-4, happy 5.5-9", LABELS) == [
         ("neutral", 0.0, 4.0), ("happiness", 5.5, 9.0)
     ]  # fmt: skip
-    picture = np.zeros((2, 2), np.uint8)
-    stream = [(picture, k / 2) for k in range(10)]
+    image = np.zeros((2, 2), np.uint8)
+    stream = [(image, k / 2) for k in range(10)]
     assert [stamp for _, stamp in between(stream, 1.0, 2.5)] == [1.0, 1.5, 2.0]
 
 
@@ -183,7 +183,7 @@ def test_segments_say_what_is_shown_when():
     [
         ([], "whom?"),
         (["ada"], "where from?"),
-        (["../ada", "--camera", "0"], "is no name for a person"),
+        (["../ada", "--camera", "0"], "is not a name for a person"),
         (["ada", "--video", "film.avi"], "needs --segments"),
         (["ada", "--video", "film.avi", "--segments", "neutral 4-2"], "must come after"),
         (["ada", "--video", "film.avi", "--segments", "bored 0-2"], "is not a segment"),

@@ -40,12 +40,12 @@ def calibration(ensemble):
     return Calibration(ensemble)
 
 
-def offer(dialogue, picture, until, clock=None):
-    """Offer a picture ten times a second until something is true; return the seconds it took."""
+def offer(dialogue, image, until, clock=None):
+    """Offer an image ten times a second until something is true; return the seconds it took."""
     clock = clock or [0.0]
     begin = clock[0]
     while not until():
-        dialogue.offer(picture, clock[0])
+        dialogue.offer(image, clock[0])
         clock[0] += 1 / RATE
         assert clock[0] - begin < 10 * PATIENCE_S, "for ever"
     return clock[0] - begin
@@ -205,7 +205,7 @@ def test_one_at_a_time_and_nobody_is_overwritten(page, ensemble):
         page.start("ada")
     with pytest.raises(PersonError, match="nobody is called bob"):
         page.start("bob", again=True)
-    with pytest.raises(PersonError, match="no name for a person"):
+    with pytest.raises(PersonError, match="not a name for a person"):
         page.start("../ada")
     page.start("eve")
     with pytest.raises(PersonError, match="eve is being calibrated; wait"):

@@ -41,11 +41,11 @@ SILENT = {"image_timeout": 0.5, "image_timeout_error": 30.0, "latency_warn": 60.
 
 
 class CameraNode(Node):
-    """A driver: publishes a picture ten times a second, raw and compressed as asked for."""
+    """A driver: publishes an image ten times a second, raw and compressed as asked for."""
 
     def __init__(self, ros, *topics, name="driver", cli_args=()):
         super().__init__(name, context=ros.context, cli_args=list(cli_args))
-        self._picture = cv2.GaussianBlur(
+        self._image = cv2.GaussianBlur(
             np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8), (0, 0), 1
         )
         self._publishers_of = [(self.create_publisher(*topic, 5), topic[0]) for topic in topics]
@@ -55,7 +55,7 @@ class CameraNode(Node):
         stamp = self.get_clock().now().to_msg()
         for publisher, kind in self._publishers_of:
             make = to_image_message if kind is Image else to_jpeg_message
-            publisher.publish(make(self._picture, stamp, "camera"))
+            publisher.publish(make(self._image, stamp, "camera"))
 
 
 class Situation:
@@ -170,13 +170,13 @@ def test_image_remapped_to_its_own_name_is_not_image_raw(situation, monkeypatch)
     situation.images_arrive("images/s on /image\n")
 
 
-def test_a_latched_picture_from_before_the_start_is_read(situation):
+def test_a_latched_image_from_before_the_start_is_read(situation):
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     driver = situation.drivers.enter_context(RosBench())
     publisher = driver.node.create_publisher(Image, "image_raw", latched)
     publisher.publish(to_image_message(np.full((48, 64), 99, np.uint8), Image().header.stamp, ""))
     node = situation.recognizer()
-    situation.wait("input", WARN, "did send: its pictures have stopped")
+    situation.wait("input", WARN, "did send: its images have stopped")
     assert node._statistics.received == 1
 
 
@@ -256,7 +256,7 @@ qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 node = rclpy.create_node("driver")
 publisher = node.create_publisher(Image, "image_raw", qos)
 def image(height, width):
-    size = 3 * height * width  # stripes: a black picture would be told, too
+    size = 3 * height * width  # stripes: a black image would be told, too
     data = array.array("B", (bytes(range(256)) * (size // 256 + 1))[:size])
     return Image(height=height, width=width, encoding="bgr8", step=3 * width, data=data)
 large, small = image(480, 640), image(30, 30)

@@ -34,7 +34,7 @@ RATE_HZ = 20.0
 FRAMES = 24
 
 
-# ---- pictures that know their number ----
+# ---- images that know their number ----
 
 
 def numbered_frame(number: int, size=(640, 480)) -> np.ndarray:
@@ -294,7 +294,7 @@ def test_loop_switched_off_at_run_time_ends_the_node_at_the_end(ros, process, vi
 def test_folder_with_a_broken_image_goes_on_and_counts_it(ros, camera, tmp_path):
     for number in (1, 3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), numbered_frame(number, size=(64, 48)))
-    (tmp_path / "2.png").write_bytes(b"no picture")
+    (tmp_path / "2.png").write_bytes(b"no image")
     diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
     images = ros.collect(Image, "image_raw", RELIABLE)
     camera(source=str(tmp_path), frame_rate=20.0)

@@ -73,13 +73,13 @@ def portrait(astronaut):
     return np.ascontiguousarray(astronaut[:480])
 
 
-def film(folder: Path, picture: np.ndarray) -> Path:
-    """Return a folder of pictures, which the camera plays in a loop."""
-    pictures = folder / "film"
-    pictures.mkdir(exist_ok=True)
+def film(folder: Path, image: np.ndarray) -> Path:
+    """Return a folder of images, which the camera plays in a loop."""
+    images = folder / "film"
+    images.mkdir(exist_ok=True)
     for number in range(5):
-        cv2.imwrite(str(pictures / f"{number}.png"), picture)
-    return pictures
+        cv2.imwrite(str(images / f"{number}.png"), image)
+    return images
 
 
 class Bench:

@@ -1,4 +1,4 @@
-"""``expression-ros predict`` on real pictures."""
+"""``expression-ros predict`` on real images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def portrait_file(astronaut, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # annotated pictures go into the current folder
+    monkeypatch.chdir(tmp_path)  # annotated images go into the current folder
     path = tmp_path / "astronaut.png"
     cv2.imwrite(str(path), astronaut)
     return path
@@ -43,7 +43,7 @@ def test_the_table_names_file_label_and_place(portrait_file, capsys):
     assert row.split()[:3] == [str(portrait_file), "1", "happiness"] and "pixels at" in row
 
 
-def test_a_picture_without_a_face_says_so(tmp_path, capsys):
+def test_an_image_without_a_face_says_so(tmp_path, capsys):
     path = tmp_path / "wall.png"
     cv2.imwrite(str(path), np.full((100, 100), 128, np.uint8))
     assert main(["predict", str(path), "--no-picture"]) == 0
@@ -52,11 +52,11 @@ def test_a_picture_without_a_face_says_so(tmp_path, capsys):
 
 def test_unreadable_files_are_named_and_the_others_read(portrait_file, tmp_path, capsys):
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     code = main(["predict", str(broken), str(tmp_path / "none.png"), str(portrait_file), "--json"])
     captured = capsys.readouterr()
     assert code == 2
-    assert f"{broken}: not a picture" in captured.err
+    assert f"{broken}: not an image" in captured.err
     assert "none.png: no such file" in captured.err
     assert [r["file"] for r in json.loads(captured.out)] == [str(portrait_file)]
 

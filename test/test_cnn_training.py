@@ -111,7 +111,7 @@ def test_checkpoint_of_another_training_is_refused(tmp_path):
     with pytest.raises(DataError, match="is of compact"):
         CnnTraining(CnnSettings("compact"), LABELS[:2]).resume(tmp_path / "c.pt")
     (tmp_path / "c.pt").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="no checkpoint"):
+    with pytest.raises(DataError, match="not a checkpoint"):
         first.resume(tmp_path / "c.pt")
 
 

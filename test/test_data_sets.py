@@ -23,7 +23,7 @@ from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.training.data.data_sets import form_of, load_split_faces, open_data_set
 from expression_ros.training.data.faces import DataError
 from expression_ros.training.data.fer2013 import load_fer2013
-from expression_ros.training.data.labelled_pictures import (
+from expression_ros.training.data.labelled_images import (
     CROPPED,
     DETECT,
     count_by_reason,
@@ -44,22 +44,22 @@ def faults(data):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_ck_plus_gives_the_first_picture_as_neutral_and_the_last_as_labelled(tmp_path, scheme):
+def test_ck_plus_gives_the_first_image_as_neutral_and_the_last_as_labelled(tmp_path, scheme):
     root = write_ck_plus(tmp_path / "CK+", {"S005/001": 3.0, "S010/002": 5.0}, [WHOLE], scheme)
     data = open_data_set(root)
     assert form_of(root) == "ckplus" and data.faces == DETECT and not data.dropped
-    assert [(p.label, p.subject) for p in data.pictures] == [
+    assert [(p.label, p.subject) for p in data.images] == [
         ("neutral", "S005"), ("disgust", "S005"), ("neutral", "S010"), ("happiness", "S010"),
     ]  # fmt: skip
-    first, last = (p.read() for p in data.pictures[:2])
+    first, last = (p.read() for p in data.images[:2])
     assert (first[0, 0], last[0, 0]) == (126, 114)  # frames 1 and 4 of 4
-    assert data.pictures[1].source == f"{SCHEMES[scheme][0]}/S005/001/S005_001_00000004.png"
+    assert data.images[1].source == f"{SCHEMES[scheme][0]}/S005/001/S005_001_00000004.png"
 
 
 def test_ck_plus_numbers_its_emotions_in_its_own_order(tmp_path):
     labels = {f"S{n:03d}/001": float(n) for n in range(8)}
     data = open_data_set(write_ck_plus(tmp_path, labels, [WHOLE]))
-    assert [p.label for p in data.pictures[1::2]] == [
+    assert [p.label for p in data.images[1::2]] == [
         "neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise",
     ]  # fmt: skip
 
@@ -67,7 +67,7 @@ def test_ck_plus_numbers_its_emotions_in_its_own_order(tmp_path):
 def test_ck_plus_sequences_without_a_label_are_skipped_and_counted(tmp_path):
     root = write_ck_plus(tmp_path, {"S005/001": 3.0, "S005/002": None, "S006/001": None}, [WHOLE])
     data = open_data_set(root)
-    assert len(data.pictures) == 2
+    assert len(data.images) == 2
     assert count_by_reason(data.dropped) == {"sequence without a label": 2}
     assert [d.source for d in data.dropped] == [
         "cohn-kanade-images/S005/002", "cohn-kanade-images/S006/001",
@@ -85,10 +85,10 @@ def test_ck_plus_label_that_is_none_is_named_with_file_and_line(tmp_path, text, 
     (fault,) = faults(data)
     assert fault.startswith("Emotion/S005/001/S005_001_00000004_emotion.txt:1: unknown label: ")
     assert said in fault
-    assert {p.subject for p in data.pictures} == {"S006"}
+    assert {p.subject for p in data.images} == {"S006"}
 
 
-def test_ck_plus_labels_that_fit_no_pictures_are_named(tmp_path):
+def test_ck_plus_labels_that_fit_no_images_are_named(tmp_path):
     sequences = {"S001/001": 1.0, "S002/001": 1.0, "S003/001": 1.0, "S004/001": 1.0}
     root = write_ck_plus(tmp_path, sequences, [WHOLE])
     for frame in (root / "cohn-kanade-images/S001/001").iterdir():
@@ -97,13 +97,13 @@ def test_ck_plus_labels_that_fit_no_pictures_are_named(tmp_path):
     (root / "Emotion/S003/001/second_emotion.txt").write_text("2.0")
     data = open_data_set(root)
     assert faults(data) == [
-        "Emotion/S001/001/S001_001_00000004_emotion.txt: label without pictures",
-        "Emotion/S002/001/S002_001_00000004_emotion.txt: label without its picture: "
+        "Emotion/S001/001/S001_001_00000004_emotion.txt: label without images",
+        "Emotion/S002/001/S002_001_00000004_emotion.txt: label without its image: "
         "S002_001_00000004 is missing",
         "Emotion/S003/001/S003_001_00000004_emotion.txt: more than one label: "
         "beside it: second_emotion.txt",
     ]
-    assert {p.subject for p in data.pictures} == {"S004"}
+    assert {p.subject for p in data.images} == {"S004"}
 
 
 def test_ck_plus_without_its_labels_says_what_is_missing(tmp_path):
@@ -117,7 +117,7 @@ def test_ck_plus_without_its_labels_says_what_is_missing(tmp_path):
 
 def test_zipped_ck_plus_is_to_be_unpacked(tmp_path):
     path = write_zip(tmp_path / "ck.zip", {"cohn-kanade-images/S1/001/a.png": WHOLE})
-    with pytest.raises(DataError, match=r"ck\.zip is CK\+'s pictures: unpack it"):
+    with pytest.raises(DataError, match=r"ck\.zip is CK\+'s images: unpack it"):
         open_data_set(path)
 
 
@@ -130,8 +130,8 @@ def test_fer2013_csv_keeps_the_private_test_apart(tmp_path):
     path = write_csv(tmp_path / "fer2013.csv", rows)
     data = open_data_set(path)
     assert data.faces == CROPPED and data.splits() == {"train": 1, "test": 1, "private_test": 1}
-    assert [p.label for p in data.pictures] == LABELS[:3].tolist()
-    assert np.array_equal(data.pictures[2].read(), FACES[2])
+    assert [p.label for p in data.images] == LABELS[:3].tolist()
+    assert np.array_equal(data.images[2].read(), FACES[2])
     train, test = load_split_faces(path)
     assert np.array_equal(train.images, FACES[:1]) and np.array_equal(test.images, FACES[1:2])
 
@@ -142,8 +142,8 @@ def test_fer2013_csv_in_a_folder_and_with_blanks_in_its_header_is_found(tmp_path
     write_csv(
         tmp_path / "icml_face_data.csv", [f"{emotion},{usage},{pixels}"], "emotion, Usage, pixels"
     )
-    (picture,) = open_data_set(tmp_path).pictures
-    assert picture.source == "icml_face_data.csv:2" and picture.split == "train"
+    (image,) = open_data_set(tmp_path).images
+    assert image.source == "icml_face_data.csv:2" and image.split == "train"
 
 
 def damaged_rows() -> dict[str, str]:
@@ -173,7 +173,7 @@ def test_damaged_row_of_the_csv_is_named_with_its_line(tmp_path, row, said):
     data = open_data_set(write_csv(tmp_path / "fer2013.csv", [good, "", row, good]))
     (fault,) = faults(data)
     assert fault.startswith(f"fer2013.csv:4: {said}")
-    assert [p.source for p in data.pictures] == ["fer2013.csv:2", "fer2013.csv:5"]
+    assert [p.source for p in data.images] == ["fer2013.csv:2", "fer2013.csv:5"]
 
 
 def test_csv_without_its_columns_is_refused(tmp_path):
@@ -206,13 +206,13 @@ def test_folders_are_read_by_alias_split_and_depth(tmp_path):
         "contempt/e.png": ("contempt", ""),
         "anger/private_test/f.png": ("anger", "private_test"),
     }
-    pictures = {name: FACES[k] for k, name in enumerate(names)}
+    images = {name: FACES[k] for k, name in enumerate(names)}
     for data in (
-        open_data_set(write_folders(tmp_path / "set", pictures)),
-        open_data_set(write_zip(tmp_path / "set.zip", pictures)),
+        open_data_set(write_folders(tmp_path / "set", images)),
+        open_data_set(write_zip(tmp_path / "set.zip", images)),
     ):
-        assert {p.source: (p.label, p.split) for p in data.pictures} == names
-        by_source = {p.source: p.read() for p in data.pictures}
+        assert {p.source: (p.label, p.split) for p in data.images} == names
+        by_source = {p.source: p.read() for p in data.images}
         assert np.array_equal(by_source["train/happy/a.png"], FACES[0])
 
 
@@ -232,9 +232,9 @@ def test_links_are_followed_and_what_cannot_be_opened_is_named(tmp_path, monkeyp
     monkeypatch.setattr(os, "scandir", refuse)
     data = open_data_set(root)
     assert faults(data) == ["angry: unreadable folder: Permission denied"]
-    assert [p.source for p in data.pictures] == ["happy/a.png", "sad/b.png", "sad/gone.png"]
+    assert [p.source for p in data.images] == ["happy/a.png", "sad/b.png", "sad/gone.png"]
     with pytest.raises(PhotoError, match=r"gone\.png: No such file"):
-        data.pictures[2].read()
+        data.images[2].read()
 
 
 def test_subjects_are_read_from_the_names_of_known_data_sets(tmp_path):
@@ -244,14 +244,14 @@ def test_subjects_are_read_from_the_names_of_known_data_sets(tmp_path):
         "happy/photo.jpg": "", "happy/IMG_20240101.jpg": "",
     }  # fmt: skip
     root = write_folders(tmp_path / "set", dict.fromkeys(subjects, WHOLE))
-    assert {p.source: p.subject for p in open_data_set(root).pictures} == subjects
+    assert {p.source: p.subject for p in open_data_set(root).images} == subjects
 
 
 def test_subject_pattern(tmp_path):
     root = write_folders(tmp_path / "set", {"p7/happy/a.png": WHOLE, "sad/b.png": WHOLE})
     data = open_data_set(root, subject_pattern=r"^(p\d+)/")
-    assert [p.subject for p in data.pictures] == ["p7", ""]
-    for pattern, said in (("(", "no regular"), ("p", "no group"), ("(x)/", "finds no subject")):
+    assert [p.subject for p in data.images] == ["p7", ""]
+    for pattern, said in (("(", "not a regular"), ("p", "no group"), ("(x)/", "finds no subject")):
         with pytest.raises(DataError, match=said):
             open_data_set(root, subject_pattern=pattern)
 
@@ -262,7 +262,7 @@ def test_small_squares_are_crops_and_all_else_is_not(tmp_path):
     assert open_data_set(write_folders(tmp_path / "b", both)).faces == DETECT
 
 
-def test_what_is_no_picture_or_names_no_emotion_is_said(tmp_path):
+def test_what_is_no_image_or_names_no_emotion_is_said(tmp_path):
     content = {
         "set/happy/good.png": FACES[0], "set/happy/Thumbs.db": b"x", "set/happy/._good.png": b"x",
         "set/hungry/a.png": FACES[1], "set/3/b.png": FACES[2], "set/unknown/c.png": FACES[3],
@@ -272,26 +272,26 @@ def test_what_is_no_picture_or_names_no_emotion_is_said(tmp_path):
         open_data_set(write_folders(tmp_path / "data", content)),
         open_data_set(write_zip(tmp_path / "data.zip", content)),
     ):
-        assert [p.source for p in data.pictures] == ["set/happy/good.png"]
+        assert [p.source for p in data.images] == ["set/happy/good.png"]
         assert count_by_reason(data.dropped) == {
-            "not a picture": 2, "unknown label": 2, "labelled unknown": 1, "unreadable picture": 1,
+            "not an image": 2, "unknown label": 2, "labelled unknown": 1, "unreadable image": 1,
         }  # fmt: skip
         number, hungry, gif = sorted(faults(data))
-        assert gif == "set/sad/d.gif: unreadable picture: save it as PNG or JPEG"
+        assert gif == "set/sad/d.gif: unreadable image: save it as PNG or JPEG"
         assert hungry.startswith("set/hungry/a.png: unknown label: ") and "'hungry'" in hungry
         assert number.startswith("set/3/b.png: unknown label: ") and "rename" in number
 
 
-def test_unreadable_pictures_say_so_when_they_are_read(tmp_path):
-    content = {"sad/a.png": b"", "sad/b.jpg": b"no picture", "sad/c.png": png(FACES[0])[:300]}
+def test_unreadable_images_say_so_when_they_are_read(tmp_path):
+    content = {"sad/a.png": b"", "sad/b.jpg": b"no image", "sad/c.png": png(FACES[0])[:300]}
     for data in (
         open_data_set(write_folders(tmp_path / "set", content)),
         open_data_set(write_zip(tmp_path / "set.zip", content)),
     ):
-        assert len(data.pictures) == 3
-        for picture in data.pictures:
-            with pytest.raises(PhotoError, match=picture.source.rsplit("/", 1)[1]):
-                picture.read()
+        assert len(data.images) == 3
+        for image in data.images:
+            with pytest.raises(PhotoError, match=image.source.rsplit("/", 1)[1]):
+                image.read()
 
 
 def test_damaged_byte_in_a_zip_file_is_found(tmp_path):
@@ -299,7 +299,7 @@ def test_damaged_byte_in_a_zip_file_is_found(tmp_path):
     content = bytearray(path.read_bytes())
     content[content.index(b"IDAT") + 40] ^= 255
     path.write_bytes(bytes(content))
-    first, second = open_data_set(path).pictures
+    first, second = open_data_set(path).images
     with pytest.raises(PhotoError, match=r"sad/a\.png: cannot be read out of the zip file"):
         first.read()
     assert np.array_equal(second.read(), FACES[1])
@@ -307,7 +307,7 @@ def test_damaged_byte_in_a_zip_file_is_found(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
-    [("a.zip", b"PK\x03\x04 broken", "no readable zip"), ("a.npz", b"no", "no readable npz"),
+    [("a.zip", b"PK\x03\x04 broken", "not a readable zip"), ("a.npz", b"no", "not a readable npz"),
      ("a.parquet", b"", "what is it"), ("none.csv", None, "no such file or folder")],
 )  # fmt: skip
 def test_file_that_is_no_data_set_is_refused_by_name(tmp_path, name, content, said):
@@ -319,7 +319,7 @@ def test_file_that_is_no_data_set_is_refused_by_name(tmp_path, name, content, sa
 
 
 def test_folder_without_files_is_refused(tmp_path):
-    with pytest.raises(DataError, match="holds no pictures"):
+    with pytest.raises(DataError, match="holds no images"):
         open_data_set(tmp_path)
 
 
@@ -332,7 +332,7 @@ def test_npz_with_names_splits_and_subjects(tmp_path):
              split=np.array(["train", "train", "validation", "PublicTest"]),
              subjects=np.array(["a", "b", "c", "d"]))  # fmt: skip
     data = open_data_set(path)
-    assert [(p.label, p.split, p.subject) for p in data.pictures] == [
+    assert [(p.label, p.split, p.subject) for p in data.images] == [
         ("happiness", "train", "a"), ("anger", "validation", "c"), ("sadness", "test", "d"),
     ]  # fmt: skip
     (fault,) = faults(data)
@@ -344,7 +344,7 @@ def test_npz_with_names_splits_and_subjects(tmp_path):
     [({"images": FACES[:2]}, "no array labels"),
      ({"images": FACES[:2], "labels": np.arange(3)}, r"2 images, but labels of \(3,\)"),
      ({"images": FACES[:2].astype(float), "labels": np.arange(2)}, "uint8, not float64"),
-     ({"images": FACES[:2], "labels": np.array([{}, {}])}, "no readable npz file")],
+     ({"images": FACES[:2], "labels": np.array([{}, {}])}, "not a readable npz file")],
 )  # fmt: skip
 def test_npz_of_other_arrays_is_refused(tmp_path, arrays, said):
     path = tmp_path / "faces.npz"
@@ -385,7 +385,7 @@ def test_folders_without_a_split_are_divided_for_the_trainers_always_alike(tmp_p
     assert np.array_equal(test.images, load_split_faces(root)[1].images)
 
 
-def test_trainers_send_whole_pictures_to_prepare(tmp_path):
+def test_trainers_send_whole_images_to_prepare(tmp_path):
     root = write_folders(tmp_path / "set", {"happy/a.png": WHOLE})
     with pytest.raises(DataError, match=r"set: its faces must be found .*expression-ros prepare"):
         load_split_faces(root)

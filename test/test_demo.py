@@ -71,7 +71,7 @@ def test_changes_are_told_in_lines(single_face):
     assert "happiness (" in story and "-> smile" in story
 
 
-def test_results_are_pictures_a_person_can_open(single_face):
+def test_results_are_images_a_person_can_open(single_face):
     output = single_face[0]
     for name in ("timeline.png", "contact_sheet.png"):
         image = cv2.imread(str(output / name))

@@ -309,7 +309,7 @@ def test_a_lost_face_is_looked_for_with_the_cascade_whose_turn_it_is(astronaut):
 
 
 def moved(grey, box, *, turn=0.0, width, to, size=(640, 480)):
-    """Return a picture in which the face of a box has a width, stands at a place and is turned."""
+    """Return an image in which the face of a box has a width, stands at a place and is turned."""
     centre, scale = box.centre, width / box.w
     matrix = cv2.getRotationMatrix2D(centre, turn, scale)
     matrix[:, 2] += (to[0] - centre[0], to[1] - centre[1])
@@ -320,7 +320,7 @@ def moved(grey, box, *, turn=0.0, width, to, size=(640, 480)):
 SCENES = {
     "cut by the left edge": {"width": 220, "to": (85, 240)},
     "cut by the right edge": {"width": 220, "to": (555, 240)},
-    "filling the picture": {"width": 440, "to": (320, 240)},
+    "filling the image": {"width": 440, "to": (320, 240)},
     "turned to the left": {"width": 160, "to": (320, 240), "turn": 25},
     "turned to the right": {"width": 160, "to": (320, 240), "turn": -25},
     "upright": {"width": 160, "to": (320, 240)},

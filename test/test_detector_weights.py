@@ -179,12 +179,12 @@ def test_an_opencv_that_cannot_read_these_weights_is_told(monkeypatch):
 
 
 def test_the_weights_are_read_once(tmp_path):
-    """What is written to the file afterwards reaches no later network, such as a twin's."""
+    """What is written to the file afterwards reaches no later network, such as a clone's."""
     path = tmp_path / "weights.onnx"
     path.write_bytes(Path(choice_of(YUNET).model).read_bytes())
     detector = DetectorChoice(YUNET, str(path)).make()
     path.write_bytes(b"hello")
-    assert detector.twin() is not None
+    assert detector.clone() is not None
 
 
 COMMANDS = {

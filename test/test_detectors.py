@@ -39,9 +39,9 @@ def group(clips):
 
 
 def shown(portrait, *, width=160, to=(320, 240), turn=0.0, size=(640, 480)):
-    """Return a picture in which the portrait's face has a width, stands at a place and is turned.
+    """Return an image in which the portrait's face has a width, stands at a place and is turned.
 
-    With it comes the part of the face's box that is in the picture.
+    With it comes the part of the face's box that is in the image.
     """
     grey, box = portrait
     matrix = cv2.getRotationMatrix2D(box.centre, turn, width / box.w)
@@ -69,7 +69,7 @@ def test_one_face_is_found_and_its_box_means_what_the_cascades_mean(make, portra
 SCENES = {
     "cut by the left edge": {"width": 220, "to": (85, 240)},
     "cut by the right edge": {"width": 220, "to": (555, 240)},
-    "filling the picture": {"width": 440},
+    "filling the image": {"width": 440},
     "turned to the left": {"turn": 25},
     "turned to the right": {"turn": -25},
     "upright": {},
@@ -208,18 +208,18 @@ def test_a_frame_of_any_size_is_survived(make, shape):
         assert covers(face.box, whole) == 1.0
 
 
-def test_a_twin_finds_the_same_in_another_thread(make, group):
+def test_a_clone_finds_the_same_in_another_thread(make, group):
     detector = make("all", 0.08)
     with ThreadPoolExecutor(1) as thread:
-        theirs = thread.submit(lambda: detector.twin().search_frame(group)).result()
+        theirs = thread.submit(lambda: detector.clone().search_frame(group)).result()
     assert theirs == detector.search_frame(group)
     detector.min_face = 0.9
-    assert detector.twin().min_face == 0.9
-    assert detector.twin() is detector.twin() is not detector
+    assert detector.clone().min_face == 0.9
+    assert detector.clone() is detector.clone() is not detector
 
 
 def test_what_is_found_does_not_depend_on_what_was_searched_before(make, portrait, group):
-    """OpenCV 4.14 answers wrongly where one network is given pictures of changing sizes."""
+    """OpenCV 4.14 answers wrongly where one network is given images of changing sizes."""
     grey, _ = portrait
     fresh, used = make("all", 0.08), make("all", 0.08)
     for size in ((64, 64), (640, 480), (200, 300), (480, 640), (333, 100), (96, 96)):

@@ -267,17 +267,17 @@ def test_several_troubles_are_told_together(judge):
 
 
 class Camera:
-    """Sends a picture thirty times a second, stamped with the time and an offset."""
+    """Sends an image thirty times a second, stamped with the time and an offset."""
 
-    def __init__(self, ros, picture):
-        self.ros, self.picture, self.offset = ros, picture, 0.0
+    def __init__(self, ros, image):
+        self.ros, self.image, self.offset = ros, image, 0.0
         self._publisher = ros.node.create_publisher(Image, "image_raw", 1)
         ros.node.create_timer(1 / 30, self._send)
 
     def _send(self):
         now = self.ros.node.get_clock().now().nanoseconds + round(1e9 * self.offset)
         self._publisher.publish(
-            to_image_message(self.picture, Time(nanoseconds=now).to_msg(), "camera")
+            to_image_message(self.image, Time(nanoseconds=now).to_msg(), "camera")
         )
 
 

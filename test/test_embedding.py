@@ -27,7 +27,7 @@ def network():
 
 
 def make_face(seed=0):
-    """A smooth random picture with the contrast of a face, (48, 48) uint8."""
+    """A smooth random image with the contrast of a face, (48, 48) uint8."""
     noise = np.random.default_rng(seed).normal(size=(FACE_SIZE, FACE_SIZE))
     smooth = cv2.GaussianBlur(noise, (0, 0), 3)
     return (128 + 30 * smooth / smooth.std()).clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""``expression-ros evaluate``: figures of classifiers on labelled pictures."""
+"""``expression-ros evaluate``: figures of classifiers on labelled images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from expression_ros.cli import main
 from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.resources import models_path
-from expression_ros.training.data.labelled_pictures import CROPPED, DETECT, DataSet, LabelledPicture
+from expression_ros.training.data.labelled_images import CROPPED, DETECT, DataSet, LabelledImage
 from expression_ros.training.evaluation.measurement import measure
 from expression_ros.training.evaluation.people_groups import (
     GroupTable,
@@ -48,18 +48,18 @@ class Guesser:
         return self.predict(grey_frame[y : y + h, x : x + w])
 
 
-def picture(label: str, grey: int, source: str = "a.png") -> LabelledPicture:
-    return LabelledPicture(source, label, lambda: np.full((48, 48), grey, np.uint8))
+def image(label: str, grey: int, source: str = "a.png") -> LabelledImage:
+    return LabelledImage(source, label, lambda: np.full((48, 48), grey, np.uint8))
 
 
-def data_of(*pictures: LabelledPicture, faces: str = CROPPED) -> DataSet:
-    return DataSet("made up", pictures, [], faces)
+def data_of(*images: LabelledImage, faces: str = CROPPED) -> DataSet:
+    return DataSet("made up", images, [], faces)
 
 
 def test_groups_of_people_by_hand():
     data = data_of(
-        picture("happiness", 230, "h/001_08.jpg"), picture("happiness", 77, "h/002_08.jpg"),
-        picture("neutral", 26, "n/001_03.jpg"), picture("neutral", 230, "n/003_03.jpg"),
+        image("happiness", 230, "h/001_08.jpg"), image("happiness", 77, "h/002_08.jpg"),
+        image("neutral", 26, "n/001_03.jpg"), image("neutral", 230, "n/003_03.jpg"),
     )  # fmt: skip
     told = GroupTable("info.csv", {"sex": {"001": "woman", "002": "man"}})
     figures = figures_of(measure(Guesser(), data, CROPPED), data, told)["groups"]["sex"]
@@ -97,9 +97,9 @@ def test_a_table_of_people_is_read_and_numbers_are_parted(tmp_path):
         ("id,sex\n001,f\n001,m\n", "001 twice"),
         ("id,sex\n001\n", "001 has 1 cells"),
         ("id,sex\n001,f\n002,f\n", "no column"),
-        ("id,sex\n901,f\n902,m\n", "names nobody on these pictures"),
-        (b"\xff\xfe\x00", "no table of people"),
-        (None, "no table of people (No such file"),
+        ("id,sex\n901,f\n902,m\n", "names nobody on these images"),
+        (b"\xff\xfe\x00", "not a table of people"),
+        (None, "not a table of people (No such file"),
     ],
 )
 def test_a_table_that_says_nothing_is_told_in_one_line(text, told, tmp_path, capsys):
@@ -118,8 +118,8 @@ def test_a_table_that_says_nothing_is_told_in_one_line(text, told, tmp_path, cap
 
 def test_figures_by_hand():
     data = data_of(
-        picture("happiness", 230), picture("happiness", 77), picture("neutral", 26),
-        picture("neutral", 26), picture("anger", 26),
+        image("happiness", 230), image("happiness", 77), image("neutral", 26),
+        image("neutral", 26), image("anger", 26),
     )  # fmt: skip
     figures = figures_of(measure(Guesser(), data, CROPPED), data)
     assert (figures["n"], figures["n_no_face"], figures["n_unreadable"]) == (4, 0, 0)
@@ -138,12 +138,12 @@ def test_figures_by_hand():
     json.loads(json.dumps(figures, allow_nan=False))
 
 
-def test_picture_without_a_face_and_unreadable_one_are_counted(astronaut, tmp_path):
+def test_image_without_a_face_and_unreadable_one_are_counted(astronaut, tmp_path):
     folder = tmp_path / "smiling"
     folder.mkdir()
     cv2.imwrite(str(folder / "portrait.png"), astronaut)
     cv2.imwrite(str(folder / "wall.png"), np.full((200, 200), 128, np.uint8))
-    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "broken.png").write_bytes(b"no image")
     report = tmp_path / "scores.json"
     assert run("--data", tmp_path, "--faces", "detect", "--json", report) == 0
     figures = json.loads(report.read_text())
@@ -218,7 +218,7 @@ def test_data_without_any_face_is_one_line(tmp_path, capsys):
 
 def test_detected_faces_are_read_with_their_surroundings(astronaut):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
-    data = data_of(LabelledPicture("a.png", "neutral", lambda: grey), faces=DETECT)
+    data = data_of(LabelledImage("a.png", "neutral", lambda: grey), faces=DETECT)
     result = measure(Guesser(), data, DETECT)
     assert len(result.said) == len(result.detection_s) == 1
 
@@ -308,7 +308,7 @@ def test_report_quotes_a_command_without_the_paths_of_this_machine(tmp_path):
     [
         ("fisherfaces,fisherfaces", "has fisherfaces twice"),
         (",", "needs classifiers"),
-        ("../x=models", "is no name"),
+        ("../x=models", "is not a name"),
         ("a=EMPTY", "nor a model folder"),
     ],
 )
@@ -343,4 +343,4 @@ def test_a_flat_folder_is_told_how_it_must_look_in_one_line(tmp_path, capsys):
         cv2.imwrite(str(tmp_path / f"{k}.png"), np.full((48, 48), 128, np.uint8))
     assert run("--data", tmp_path) == 2
     (line,) = [text for text in capsys.readouterr().err.splitlines() if "expression-ros" in text]
-    assert "3 pictures and no folders" in line and "happiness/a.png" in line
+    assert "3 images and no folders" in line and "happiness/a.png" in line

@@ -1,4 +1,4 @@
-"""The pictures of docs/how_it_works.md tell the truth, and the pages lead where they say."""
+"""The images of docs/how_it_works.md tell the truth, and the pages lead where they say."""
 
 from __future__ import annotations
 
@@ -66,24 +66,24 @@ def test_the_nearest_mean_in_the_plane_is_what_opencv_says(tmp_path):
         assert np.mean(near == said) > 0.98
 
 
-def test_every_picture_is_drawn_shown_and_small():
+def test_every_image_is_drawn_shown_and_small():
     text = (DOCS / "how_it_works.md").read_text(encoding="utf-8")
     shown = re.findall(r"!\[[^\]]+\]\(pictures/([a-z_]+\.png)\)", text)
-    assert sorted(shown) == sorted(explanations.PICTURES)
+    assert sorted(shown) == sorted(explanations.IMAGES)
     files = sorted((DOCS / "pictures").iterdir())
-    assert [file.name for file in files] == sorted(explanations.PICTURES)
+    assert [file.name for file in files] == sorted(explanations.IMAGES)
     assert sum(file.stat().st_size for file in files) < 300_000
 
 
-@pytest.mark.parametrize("name", explanations.PICTURES)
-def test_pictures_are_as_the_code_draws_them(name, tmp_path):
-    """Fonts and solvers differ between versions; another picture differs by far more."""
-    explanations.PICTURES[name](tmp_path / name)
+@pytest.mark.parametrize("name", explanations.IMAGES)
+def test_images_are_as_the_code_draws_them(name, tmp_path):
+    """Fonts and solvers differ between versions; another image differs by far more."""
+    explanations.IMAGES[name](tmp_path / name)
     new, old = cv2.imread(str(tmp_path / name)), cv2.imread(str(DOCS / "pictures" / name))
     assert abs(new.shape[0] - old.shape[0]) < 20
     assert new.shape[1] == old.shape[1]
-    new, old = (cv2.resize(picture, (160, 60), interpolation=cv2.INTER_AREA).astype(float)
-                for picture in (new, old))  # fmt: skip
+    new, old = (cv2.resize(image, (160, 60), interpolation=cv2.INTER_AREA).astype(float)
+                for image in (new, old))  # fmt: skip
     assert np.abs(new - old).mean() < 3.0, "run: python tools/draw_explanations.py"
 
 

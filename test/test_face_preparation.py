@@ -119,7 +119,7 @@ def test_eyes_tell_the_tilt_only_where_they_are_where_eyes_can_be(monkeypatch, l
     assert tilt_of_eyes(grey, (50, 50, 96, 96)) == pytest.approx(tilt, abs=0.01)
 
 
-def test_levelling_leaves_a_picture_without_eyes_alone(frame):
+def test_levelling_leaves_an_image_without_eyes_alone(frame):
     box = (50, 20, 60, 60)
     levelled = prepare_face(frame, box, FacePreparation(level_by_eyes=True))
     assert np.array_equal(levelled, prepare_face(frame, box, FacePreparation()))

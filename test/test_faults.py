@@ -38,17 +38,17 @@ ONE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class Camera:
-    """Sends one picture at 30 Hz, stamped with the time and an offset in seconds."""
+    """Sends one image at 30 Hz, stamped with the time and an offset in seconds."""
 
-    def __init__(self, ros, picture):
-        self.picture, self.offset, self.ros = picture, 0.0, ros
+    def __init__(self, ros, image):
+        self.image, self.offset, self.ros = image, 0.0, ros
         self._publisher = ros.node.create_publisher(Image, "image_raw", ONE)
         ros.node.create_timer(1 / 30, self._send)
 
     def _send(self):
         now = self.ros.node.get_clock().now().nanoseconds + round(1e9 * self.offset)
         stamp = Time(nanoseconds=now).to_msg()
-        self._publisher.publish(to_image_message(self.picture, stamp, "camera"))
+        self._publisher.publish(to_image_message(self.image, stamp, "camera"))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ class LoopingBag:
         from rosgraph_msgs.msg import Clock
 
         self.rounds, self.position, self.paused = 0, 0.0, False
-        self._clock_type, self._pictures = Clock, (face, np.full_like(face, 128))
+        self._clock_type, self._frames = Clock, (face, np.full_like(face, 128))
         self._ticks = 0
         self._clock = ros.node.create_publisher(Clock, "/clock", 10)
         self._images = ros.node.create_publisher(Image, "image_raw", ONE)
@@ -150,8 +150,8 @@ class LoopingBag:
         if self.paused:
             return
         if self._ticks % 4 == 0:
-            picture = self._pictures[self.position >= self.FACE]
-            self._images.publish(to_image_message(picture, stamp, "camera"))
+            frame = self._frames[self.position >= self.FACE]
+            self._images.publish(to_image_message(frame, stamp, "camera"))
         self._ticks += 1
         self.position += 0.01
         if self.position >= self.LENGTH:
@@ -311,18 +311,18 @@ def test_a_damaged_person_file_does_no_harm_until_it_is_loaded_and_is_told_then(
     labels.wait_for(len, "a label with the restored file")
 
 
-def test_pictures_of_another_size_are_read_wherever_the_face_was(ros, portrait):
+def test_images_of_another_size_are_read_wherever_the_face_was(ros, portrait):
     height, width = portrait.shape[:2]
     large = np.full((height * 3 // 2, width * 3 // 2, 3), 128, np.uint8)
-    large[-height:, -width:] = portrait  # the face where the small picture has no pixels
+    large[-height:, -width:] = portrait  # the face where the small image has no pixels
     small = np.ascontiguousarray(portrait[::2, ::2])
     labels = ros.collect(String, "/face_emotion")
     node = start(ros)
     camera = Camera(ros, large)
-    for picture in (large, small, large, portrait, small):
-        camera.picture = picture
+    for image in (large, small, large, portrait, small):
+        camera.image = image
         labels.clear()
-        labels.wait_for(lambda got: len(got) >= 10, f"labels at {picture.shape}")
+        labels.wait_for(lambda got: len(got) >= 10, f"labels at {image.shape}")
     assert node._statistics.failed == 0
 
 
@@ -403,7 +403,7 @@ def kills(scene):
     return faults.Outcome("fine", 1.0, "")
 
 
-faults.smiling_picture = lambda clip: None
+faults.smiling_image = lambda clip: None
 faults.Processes = lambda log: Nobody()
 faults.Watcher = Nobody
 good = lambda scene: faults.Outcome("fine", 1.25, "nothing")

@@ -34,8 +34,8 @@ def album(tmp_path, astronaut):
     cv2.imwrite(str(folder / "portrait.jpg"), cv2.copyMakeBorder(astronaut, *[90] * 4, 0))
     (folder / "portrait.jpg").rename(folder / "portrait.jfif")
     (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
-    (folder / "broken.jpg").write_bytes(b"no picture")
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "broken.jpg").write_bytes(b"no image")
+    (folder / "notes.txt").write_text("no image")
     return folder
 
 
@@ -43,7 +43,7 @@ GOOD = ["IMG_1.png", "IMG_7.png", "dot.bmp", "portrait.jfif", "wall.png"]
 FACES = {"IMG_1.png": 1, "IMG_7.png": 1, "portrait.jfif": 1, "dot.bmp": 0, "wall.png": 0}
 
 
-def test_predict_reads_every_picture_of_a_folder(album, capsys):
+def test_predict_reads_every_image_of_a_folder(album, capsys):
     assert main(["predict", "--json", str(album)]) == 2
     out, err = capsys.readouterr()
     found = {os.path.basename(row["file"]): len(row["faces"]) for row in json.loads(out)}
@@ -63,11 +63,11 @@ def test_predict_draws_the_smallest_and_the_longest_photo(tmp_path, monkeypatch,
     assert cv2.imread("strip_expression.png").shape == (1, 9000, 3)
 
 
-def test_a_folder_without_pictures_is_told_in_one_line(tmp_path, capsys):
+def test_a_folder_without_images_is_told_in_one_line(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("")
     assert main(["predict", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "holds no pictures" in line
+    assert "holds no images" in line
 
 
 def test_analyze_has_a_row_for_each_photo_and_no_face_goes_on(album, tmp_path, capsys):
@@ -151,14 +151,14 @@ def test_any_names_can_be_judged(names):
     assert are_frames(sorted(names, key=natural_key)) in (True, False)
 
 
-def pictures(folder, sizes):
+def images(folder, sizes):
     for k, size in enumerate(sizes):
         cv2.imwrite(str(folder / f"{k}.png"), np.full((*size, 3), k, np.uint8))
     return str(folder)
 
 
 def test_frames_have_one_size(tmp_path):
-    text = pictures(tmp_path, [(20, 30)] * 3)
+    text = images(tmp_path, [(20, 30)] * 3)
     assert not open_source(text).has_photos and open_source(text).frame_rate == 10.0
     cv2.imwrite(str(tmp_path / "3.png"), np.zeros((21, 30), np.uint8))
     source = open_source(text)
@@ -167,12 +167,12 @@ def test_frames_have_one_size(tmp_path):
 
 
 def test_a_person_can_say_what_a_folder_is(tmp_path):
-    text = pictures(tmp_path, [(20, 30)] * 3)
+    text = images(tmp_path, [(20, 30)] * 3)
     assert open_source(text, folder="photos").has_photos
     cv2.imwrite(str(tmp_path / "holiday.png"), np.zeros((9, 9), np.uint8))
     assert open_source(text).has_photos and not open_source(text, folder="frames").has_photos
 
 
 def test_a_single_image_is_no_folder_of_photos(tmp_path):
-    pictures(tmp_path, [(20, 30)])
+    images(tmp_path, [(20, 30)])
     assert not open_source(str(tmp_path / "0.png")).has_photos

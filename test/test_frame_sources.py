@@ -133,7 +133,7 @@ def test_folder_is_played_in_natural_order(tmp_path):
 def test_folder_takes_every_image_format_and_leaves_the_rest(tmp_path):
     for suffix in ("png", "jpg", "JPEG", "bmp", "pgm", "tif", "webp"):
         write_image(tmp_path / f"picture.{suffix}", 128)
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "._picture.jpg").write_bytes(b"left behind by macOS")
     frames = all_frames(open_source(str(tmp_path)))
     assert len(frames) == 7
@@ -142,7 +142,7 @@ def test_folder_takes_every_image_format_and_leaves_the_rest(tmp_path):
 
 def test_broken_images_of_a_folder_are_skipped_and_named_once(tmp_path):
     write_image(tmp_path / "1.png", 10)
-    (tmp_path / "2.png").write_bytes(b"no picture")
+    (tmp_path / "2.png").write_bytes(b"no image")
     (tmp_path / "3.jpg").write_bytes(b"")
     write_image(tmp_path / "4.png", 40)
     source = open_source(str(tmp_path))
@@ -216,7 +216,7 @@ def test_file_that_is_no_video(tmp_path, content):
 
 def test_file_that_is_no_image(tmp_path):
     path = tmp_path / "face.jpg"
-    path.write_bytes(b"no picture")
+    path.write_bytes(b"no image")
     assert "cannot decode" in problem_of(str(path))
 
 
@@ -228,7 +228,7 @@ def test_folder_without_images(tmp_path):
 
 def test_folder_with_nothing_but_broken_images(tmp_path):
     for name in ("1.png", "2.png"):
-        (tmp_path / name).write_bytes(b"no picture")
+        (tmp_path / name).write_bytes(b"no image")
     assert "cannot decode any of them" in problem_of(str(tmp_path))
 
 
@@ -301,7 +301,7 @@ class FakeCapture:
     def __init__(self, device, backend):
         self.device = device
         self.values = {cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480}
-        self.picture = np.full((480, 640, 3), 5, np.uint8)
+        self.image = np.full((480, 640, 3), 5, np.uint8)
         self.plugged = True
 
     def isOpened(self):
@@ -317,7 +317,7 @@ class FakeCapture:
         return self.plugged
 
     def retrieve(self):
-        return True, self.picture
+        return True, self.image
 
     def release(self):
         self.plugged = False
@@ -341,10 +341,10 @@ def test_gray_webcam_gives_colour_and_a_deep_one_is_passed_over(monkeypatch):
     monkeypatch.setattr(frames_video.cv2, "VideoCapture", FakeCapture)
     source = Webcam(0)
     capture: Any = source._capture
-    capture.picture = np.full((480, 640), 5, np.uint8)
+    capture.image = np.full((480, 640), 5, np.uint8)
     frame = source.read()
     assert frame is not None and frame.shape == (480, 640, 3)
-    capture.picture = np.full((480, 640), 5, np.uint16)
+    capture.image = np.full((480, 640), 5, np.uint16)
     assert source.grab() and source.retrieve() is None
 
 

@@ -71,9 +71,9 @@ def test_a_face_is_tracked_and_described(ros, portrait):
     assert 0.3 < said.valence < 0.82 and 0.2 < said.arousal < 0.6
     assert 0.5 < said.confidence <= 1.0
 
-    for picture in ("cropped", "aligned"):
-        images = ros.collect(Image, f"{topic}/{picture}", RELIABLE)
-        image = images.wait_for(lambda got: got and got[-1], picture)
+    for kind in ("cropped", "aligned"):
+        images = ros.collect(Image, f"{topic}/{kind}", RELIABLE)
+        image = images.wait_for(lambda got: got and got[-1], kind)
         assert (image.height, image.width, image.encoding) == (SIDE, SIDE, "bgr8")
         assert image.header.frame_id == "camera" and image.header.stamp.sec > 0
         assert np.asarray(image.data).std() > 20  # somebody is in it
@@ -111,7 +111,7 @@ def test_two_faces_have_two_ids_and_each_its_own_place(ros, portrait):
     assert abs(centres[0] - centres[1]) == pytest.approx(0.5, abs=0.05)
 
 
-def test_pictures_are_drawn_only_while_somebody_looks(ros, portrait, monkeypatch):
+def test_images_are_drawn_only_while_somebody_looks(ros, portrait, monkeypatch):
     drawn = []
     cropped_face = hri_outputs.cropped_face
 
@@ -128,7 +128,7 @@ def test_pictures_are_drawn_only_while_somebody_looks(ros, portrait, monkeypatch
     rois.wait_for(lambda got: len(got) > 5, "some frames")
     assert not drawn
     images = ros.collect(Image, f"/humans/faces/{name}/cropped", RELIABLE)
-    images.wait_for(len, "a picture")
+    images.wait_for(len, "an image")
     ros.in_executor(lambda: ros.node.destroy_subscription(images.subscription))
     rois.clear()
     rois.wait_for(lambda got: len(got) > 5, "some frames without anybody who looks")

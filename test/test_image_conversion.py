@@ -23,7 +23,7 @@ HEIGHT, WIDTH = 48, 64
 
 @pytest.fixture
 def scene():
-    """Return a smooth colour picture: conversions that subsample colour barely change it."""
+    """Return a smooth colour image: conversions that subsample colour barely change it."""
     x, y = np.meshgrid(np.linspace(40, 200, WIDTH), np.linspace(60, 180, HEIGHT))
     return np.dstack([x, y, (x + y) / 2]).astype(np.uint8)
 
@@ -56,7 +56,7 @@ def packed_yuv(image, order):
 
 
 def coded(image, encoding):
-    """Return the picture's pixels in an encoding."""
+    """Return the image's pixels in an encoding."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     if encoding.startswith("bayer"):
         mosaic = bayer(image, encoding[6:10])
@@ -116,7 +116,7 @@ def test_big_endian_mono16(scene):
     assert np.abs(grey_from_message(big).astype(int) - grey).max() <= 1
 
 
-def test_the_bgr_picture_can_be_drawn_on_without_changing_the_message(scene):
+def test_the_bgr_image_can_be_drawn_on_without_changing_the_message(scene):
     original = message(scene, "bgr8")
     before = bytes(original.data)
     bgr_from_message(original)[:] = 0
@@ -155,7 +155,7 @@ def test_what_is_no_image_is_refused_with_the_reason(scene, change, reason, word
         assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0 half a jpeg"])
+@pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff\xe0 half a jpeg"])
 def test_what_is_no_jpeg_is_refused(data):
     with pytest.raises(ImageError, match="cannot be decoded"):
         grey_from_message(CompressedImage(format="jpeg", data=array.array("B", data)))

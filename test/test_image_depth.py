@@ -1,4 +1,4 @@
-"""10, 12, 14 and 16 bits in containers of 16: found in the pictures, and steady over time."""
+"""10, 12, 14 and 16 bits in containers of 16: found in the images, and steady over time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENCODINGS = ("mono16", "16UC1", "bgr16", "rgb16", "bgra16", "rgba16", "bayer_rgg
 
 
 def in_encoding(bgr, encoding):
-    """Return the 8-bit values of a picture in the layout of a 16-bit encoding."""
+    """Return the 8-bit values of an image in the layout of a 16-bit encoding."""
     if encoding.startswith("bayer"):
         mosaic = np.zeros(bgr.shape[:2], np.uint8)
         for k, colour in enumerate(encoding[6:10]):
@@ -52,7 +52,7 @@ def eight_bit_message(values, encoding):
 @pytest.mark.parametrize("big_endian", [False, True])
 @pytest.mark.parametrize("bits", DEPTHS)
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_every_depth_is_read_as_the_same_picture_of_8_bits(astronaut, encoding, bits, big_endian):
+def test_every_depth_is_read_as_the_same_image_of_8_bits(astronaut, encoding, bits, big_endian):
     values = in_encoding(cv2.resize(astronaut, (128, 128)), encoding)
     deep = message(values.astype(np.uint16) << (bits - 8), encoding, big_endian)
     same = eight_bit_message(values, encoding)
@@ -73,9 +73,9 @@ def test_a_png_of_every_depth_in_a_compressed_image(astronaut, bits, colour):
 
 
 def test_a_face_in_any_depth_has_the_label_that_it_has_in_8_bits(astronaut, shipped_classifier):
-    def label(picture):
+    def label(image):
         reader = ExpressionRecognizer(FaceDetector("all", 0.12), shipped_classifier)
-        return reader.read(picture, 0.0).primary
+        return reader.read(image, 0.0).primary
 
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
     expected = label(grey)
@@ -96,7 +96,7 @@ def test_the_bits_that_a_value_needs(highest, bits):
     assert bits_needed(np.zeros((0, 4), np.uint16)) == 8
 
 
-def test_stuck_pixels_do_not_make_a_picture_black():
+def test_stuck_pixels_do_not_make_an_image_black():
     values = np.full((480, 640), 1000, np.uint16)
     values[0, :30] = 33_024  # whose lowest byte is 64 after the shift
     assert bits_needed(values) == 10
@@ -115,12 +115,12 @@ def test_brightness_does_not_jump_when_the_scene_gets_darker_for_a_while():
     assert memory.bits == 12
     for _ in range(SHRINK_AFTER - 1):
         memory.eight_bits(dark)
-    assert memory.bits == 12, "one bright picture is enough to begin anew"
+    assert memory.bits == 12, "one bright image is enough to begin anew"
     assert memory.eight_bits(dark)[0, 0] == 225
     assert memory.eight_bits(bright)[0, 0] == 250, "back at once"
 
 
-def test_fewer_bits_are_those_of_the_brightest_picture_since():
+def test_fewer_bits_are_those_of_the_brightest_image_since():
     memory = DepthMemory()
     memory.eight_bits(np.full((8, 8), 60_000, np.uint16))
     for k in range(SHRINK_AFTER):

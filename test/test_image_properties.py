@@ -1,6 +1,6 @@
 """Generated Image and CompressedImage messages, good ones and every kind of bad one.
 
-Whatever arrives, the caller meets an ImageError with a known reason or a picture of the declared
+Whatever arrives, the caller meets an ImageError with a known reason or an image of the declared
 size; and what a message merely declares takes no memory.
 """
 
@@ -34,7 +34,7 @@ from expression_ros.images.conversion import (
 SEED = 20240611
 RAW_MESSAGES = 14_000
 COMPRESSED_MESSAGES = 7_000
-THROUGH_THE_NODE = 250  # of each kind, with small pictures
+THROUGH_THE_NODE = 250  # of each kind, with small images
 REASONS = {"size", "encoding", "step", "data", "decode"}
 
 # Every name of sensor_msgs/image_encodings.hpp, and words that are none.
@@ -118,17 +118,17 @@ class Messages:
 
     def _good(self) -> bytes:
         shape = (min(200, self.side() + 1), min(200, self.side() + 1), 3)
-        picture = np.frombuffer(_NOISE * 2, np.uint8, shape[0] * shape[1] * 3).reshape(shape)
+        image = np.frombuffer(_NOISE * 2, np.uint8, shape[0] * shape[1] * 3).reshape(shape)
         if self.random.random() < 0.3:
-            picture = picture[..., 0]
-        return cv2.imencode(self.one_of(".jpg", ".png"), picture)[1].tobytes()
+            image = image[..., 0]
+        return cv2.imencode(self.one_of(".jpg", ".png"), image)[1].tobytes()
 
     def _cut(self) -> bytes:
         whole = self._good()
         return whole[: self.random.integers(0, len(whole))]
 
     def _spoilt(self) -> bytes:
-        """Return a picture with some bytes changed, half of the time in its header."""
+        """Return an image with some bytes changed, half of the time in its header."""
         data = bytearray(self._good())
         reach = self.one_of(64, len(data))
         for place in self.random.integers(0, min(reach, len(data)), self.one_of(1, 2, 16)):
@@ -173,7 +173,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png_bomb(width: int, height: int) -> bytes:
-    """Return a PNG of some 100 bytes that declares a picture of any size."""
+    """Return a PNG of some 100 bytes that declares an image of any size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = zlib.compress(bytes(1000))
     parts = [chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
@@ -197,7 +197,7 @@ def tiff_bomb(width: int, height: int) -> bytes:
 
 
 def outcome(message) -> tuple[str, tuple[int, ...]]:
-    """Return why a message is refused, or "" and the shape of its picture; check what holds."""
+    """Return why a message is refused, or "" and the shape of its image; check what holds."""
     try:
         grey = grey_from_message(message)
     except ImageError as error:
@@ -273,7 +273,7 @@ def test_what_is_declared_and_not_sent_takes_no_memory(kind):
             shape = outcome(message)[1]
             taken = tracemalloc.get_traced_memory()[1] - before
             pixels = int(np.prod(shape)) if shape else 0
-            # Copies of the data (as sent, tight, native, converted), pictures, and small change.
+            # Copies of the data (as sent, tight, native, converted), images, and small change.
             allowed = 30 * len(message.data) + 8 * pixels + 200_000
             assert taken <= allowed, f"{kind} message {number} of seed {SEED + 2}: {taken} bytes"
     finally:
@@ -298,7 +298,7 @@ def test_no_decoder_takes_the_memory_behind_our_back():
         before = peak_memory(begin=True)
         outcome(message)
         taken = peak_memory() - before
-        # A tall or wide picture of few, small blocks may be 256 times its file.
+        # A tall or wide image of few, small blocks may be 256 times its file.
         assert taken < 3 * 512 * len(message.data) + 8_000_000, (
             f"compressed message {number} of seed {SEED + 4}, {len(message.data)} bytes: "
             f"{taken / 1e6:.0f} MB"
@@ -329,7 +329,7 @@ def test_a_png_whose_chunk_declares_two_gigabytes_is_truncated():
     ids=["png", "jpeg", "progressive", "png 64 MP", "jpeg 64 MP", "progressive 64 MP", "tiff",
          "ppm"],
 )  # fmt: skip
-def test_a_small_file_that_declares_a_huge_picture_is_refused_before_memory_is_taken(data, reason):
+def test_a_small_file_that_declares_a_huge_image_is_refused_before_memory_is_taken(data, reason):
     message = CompressedImage(format="jpeg", data=array.array("B", data))
     tracemalloc.start()
     try:
@@ -342,12 +342,12 @@ def test_a_small_file_that_declares_a_huge_picture_is_refused_before_memory_is_t
         tracemalloc.stop()
 
 
-def jpeg(picture, *options) -> bytes:
-    return cv2.imencode(".jpg", picture, list(options))[1].tobytes()
+def jpeg(image, *options) -> bytes:
+    return cv2.imencode(".jpg", image, list(options))[1].tobytes()
 
 
 def scene(size: int = 200):
-    """Return a picture whose JPEG has much to say everywhere."""
+    """Return an image whose JPEG has much to say everywhere."""
     return np.frombuffer(_NOISE * 2, np.uint8, size * size * 3).reshape(size, size, 3)
 
 
@@ -361,7 +361,7 @@ def test_a_jpeg_without_its_pixels_is_refused_wherever_it_is_cut(options, share)
     for convert in (grey_from_message, bgr_from_message):
         with pytest.raises(ImageError) as refused:
             convert(CompressedImage(format="jpeg", data=array.array("B", cut)))
-        # Cut before its size is told, it is no picture at all.
+        # Cut before its size is told, it is not an image at all.
         assert refused.value.reason in (("data",) if share > 0.1 else ("data", "decode"))
 
 
@@ -370,8 +370,8 @@ def test_a_jpeg_without_its_pixels_is_refused_wherever_it_is_cut(options, share)
 def test_a_jpeg_that_lacks_only_its_end_marker_is_read(missing, options):
     for seed in range(25):
         side = 1 + seed % 17
-        picture = np.random.default_rng(seed).integers(0, 256, (side, 2 * side, 3), np.uint8)
-        whole = jpeg(picture, cv2.IMWRITE_JPEG_QUALITY, 1 + 4 * seed, *options)
+        image = np.random.default_rng(seed).integers(0, 256, (side, 2 * side, 3), np.uint8)
+        whole = jpeg(image, cv2.IMWRITE_JPEG_QUALITY, 1 + 4 * seed, *options)
         for convert in (grey_from_message, bgr_from_message):
             expected = convert(CompressedImage(data=array.array("B", whole)))
             read = convert(CompressedImage(data=array.array("B", whole[:-missing])))
@@ -379,10 +379,10 @@ def test_a_jpeg_that_lacks_only_its_end_marker_is_read(missing, options):
 
 
 def test_a_grey_corner_is_told_from_pixels_that_did_not_come():
-    """Where the decoder's filling could be the picture itself, more bytes must change nothing."""
-    picture = scene(160)
-    picture = np.where(np.arange(160)[:, None, None] < 80, picture, np.uint8(128))
-    whole = jpeg(picture)
+    """Where the decoder's filling could be the image itself, more bytes must change nothing."""
+    image = scene(160)
+    image = np.where(np.arange(160)[:, None, None] < 80, image, np.uint8(128))
+    whole = jpeg(image)
     read = grey_from_message(CompressedImage(data=array.array("B", whole[:-2])))
     assert np.array_equal(read, grey_from_message(CompressedImage(data=array.array("B", whole))))
     with pytest.raises(ImageError, match="truncated"):
@@ -417,8 +417,8 @@ def test_what_a_driver_leaves_after_the_end_of_a_jpeg_does_no_harm(rubbish):
     assert grey_from_message(CompressedImage(data=array.array("B", data))).shape == (200, 200)
 
 
-def test_the_end_of_a_preview_is_not_that_of_the_picture():
-    """Cameras put a small JPEG, with an end of its own, before the picture (Exif)."""
+def test_the_end_of_a_preview_is_not_that_of_the_image():
+    """Cameras put a small JPEG, with an end of its own, before the image (Exif)."""
     whole, preview = jpeg(scene()), jpeg(scene(20))
     exif = b"Exif\0\0" + preview
     segment = b"\xff\xe1" + struct.pack(">H", 2 + len(exif)) + exif
@@ -430,7 +430,7 @@ def test_the_end_of_a_preview_is_not_that_of_the_picture():
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (4096, 4096), (4096, 4096, 3)])
-def test_large_pictures_that_are_whole_are_read_however_well_they_pack(suffix, shape):
+def test_large_images_that_are_whole_are_read_however_well_they_pack(suffix, shape):
     flat = cv2.imencode(suffix, np.zeros(shape, np.uint8))[1]
     message = CompressedImage(format=suffix[1:], data=array.array("B", flat.tobytes()))
     assert grey_from_message(message).shape == shape[:2]

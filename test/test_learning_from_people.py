@@ -27,14 +27,14 @@ from expression_ros.vocabulary import FER2013_ORDER
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
 
 from expression_ros.training.fisherfaces.ensemble import drawn_labels, train_fisherfaces
-from expression_ros.training.fisherfaces.lessons import (
-    judged_by,
-    lesson_of,
-    seen_by_most,
-    without_copies,
-)
 from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
 from expression_ros.training.fisherfaces.refining import _LogLoss, refined
+from expression_ros.training.fisherfaces.training_set import (
+    seen_by_most,
+    training_set_of,
+    truth_of,
+    without_copies,
+)
 
 CLASSES = {0: "anger", 1: "happiness", 2: "neutral"}
 ALONE = FisherfaceSettings(members=1, feature_share=1.0, left_out=0)
@@ -110,12 +110,12 @@ def test_a_refined_member_looks_at_its_own_features_only():
         assert np.count_nonzero(model.eigenvectors.any(axis=1)) == 6
 
 
-def test_favour_is_added_after_refining():
+def test_prior_offset_is_added_after_refining():
     vectors, numbers = skewed(900, 1)
     test, _ = skewed(900, 2)
 
     def said_happiness(amount: float) -> int:
-        settings = FisherfaceSettings(members=1, refine=20, favour={1: amount})
+        settings = FisherfaceSettings(members=1, refine=20, prior_offsets={1: amount})
         return int(np.sum(train_fisherfaces(vectors, numbers, settings)[0].predict(test)[0] == 1))
 
     assert said_happiness(-1.0) < said_happiness(0.0) < said_happiness(1.0)
@@ -182,23 +182,23 @@ def asked() -> FaceSet:
 def test_what_is_learnt():
     faces = asked()
     assert seen_by_most(faces).tolist() == ["anger", "neutral", "", "contempt", "", ""]
-    single = lesson_of(faces, "single")
+    single = training_set_of(faces, "single")
     assert (len(single.faces), single.labels, single.votes) == (6, ["anger", "sadness"], None)
-    most = lesson_of(faces, "majority", ["contempt"])
+    most = training_set_of(faces, "majority", ["contempt"])
     assert most.labels == ["anger", "neutral"] and most.numbers.tolist() == [0, 1]
-    votes = lesson_of(faces, "votes", ["contempt"])
+    votes = training_set_of(faces, "votes", ["contempt"])
     assert votes.labels == ["anger", "neutral"]
     assert votes.votes.tolist() == [[7, 3], [0, 9], [5, 5]]  # not where contempt or no face is seen
-    assert lesson_of(faces, "votes").votes.tolist()[-1] == [2, 0, 8]
+    assert training_set_of(faces, "votes").votes.tolist()[-1] == [2, 0, 8]
     with pytest.raises(DataError, match="give --votes"):
-        lesson_of(FaceSet(faces.images, faces.labels), "votes")
+        training_set_of(FaceSet(faces.images, faces.labels), "votes")
 
 
 def test_what_is_right():
     faces = asked()
-    judged, truth = judged_by(faces, "votes", ["anger", "neutral"])
+    judged, truth = truth_of(faces, "votes", ["anger", "neutral"])
     assert truth.tolist() == ["anger", "neutral"] and len(judged) == 2
-    judged, truth = judged_by(faces, "single", ["anger"])
+    judged, truth = truth_of(faces, "single", ["anger"])
     assert truth.tolist() == ["anger"] * 3
 
 
@@ -398,7 +398,7 @@ def test_what_does_not_go_together_is_one_line(tmp_path, drawn, capsys, words, m
         ({"posed": {"priors": {"anger": "much"},
                     "calibration": {"distance": 1, "share": 1}}}, "must be numbers by label"),
         ({"posed": {"priors": {"contempt": 1.0},
-                    "calibration": {"distance": 1, "share": 1}}}, "'contempt', which is no label"),
+                    "calibration": {"distance": 1, "share": 1}}}, "'contempt', not a label"),
     ],
 )  # fmt: skip
 def test_damaged_expectations_are_refused(tmp_path, given, message):

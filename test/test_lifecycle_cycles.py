@@ -182,16 +182,16 @@ def test_after_the_answer_to_deactivate_nothing_is_published(ros, monkeypatch):
     for kind, topic in ((String, "/face_emotion"), (Float32MultiArray, "/face_emotion/scores"),
                         (CompressedImage, "/face_emotion/image/compressed")):  # fmt: skip
         ros.collect(kind, topic)
-    picture = ros.collect(Image, "/face_emotion/image", qos)
+    image = ros.collect(Image, "/face_emotion/image", qos)
     camera = ros.node.create_publisher(Image, "image_raw", qos)
     frame = to_image_message(np.full((240, 320, 3), 90, np.uint8),
                              ros.node.get_clock().now().to_msg(), "camera")  # fmt: skip
     ros.node.create_timer(0.01, lambda: camera.publish(frame))
     assert change(ros, Transition.TRANSITION_CONFIGURE)
     for _ in range(5):
-        picture.clear()
+        image.clear()
         assert change(ros, Transition.TRANSITION_ACTIVATE)
-        picture.wait_for(lambda got: len(got) >= 3, "pictures while active")
+        image.wait_for(lambda got: len(got) >= 3, "images while active")
         assert change(ros, Transition.TRANSITION_DEACTIVATE)
         published.clear()
         # The node is busy with other requests meanwhile; frames go on coming at 100 Hz.

@@ -12,11 +12,11 @@ from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_crop
 from expression_ros.recognition.pipeline import ExpressionRecognizer
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.data.labelled_pictures import (
+from expression_ros.training.data.labelled_images import (
     CROPPED,
     DETECT,
     DataSet,
-    LabelledPicture,
+    LabelledImage,
     held,
 )
 from expression_ros.training.evaluation.measurement import measure
@@ -41,9 +41,9 @@ class Recorder:
         return Prediction("happiness", 0.8, {"happiness": 0.8, "neutral": 0.2})
 
 
-def data_of(*pictures: tuple[str, np.ndarray], **changes) -> DataSet:
-    named = [LabelledPicture(f"{k}.png", label, held(image))
-             for k, (label, image) in enumerate(pictures)]  # fmt: skip
+def data_of(*images: tuple[str, np.ndarray], **changes) -> DataSet:
+    named = [LabelledImage(f"{k}.png", label, held(image))
+             for k, (label, image) in enumerate(images)]  # fmt: skip
     return DataSet("made up", named, [], **{"faces": CROPPED, **changes})
 
 
@@ -58,13 +58,13 @@ def crop():
 
 
 def test_portraits_get_the_label_and_score_of_the_pipeline(shipped_classifier, portrait):
-    pictures = [portrait, portrait[:, ::-1].copy(), cv2.resize(portrait, (300, 300)), portrait // 2]
+    images = [portrait, portrait[:, ::-1].copy(), cv2.resize(portrait, (300, 300)), portrait // 2]
     result = measure(
-        shipped_classifier, data_of(*(("happiness", p) for p in pictures)), DETECT, min_face=0.12
+        shipped_classifier, data_of(*(("happiness", p) for p in images)), DETECT, min_face=0.12
     )
     recognizer = ExpressionRecognizer(FaceDetector("single", 0.12), shipped_classifier)
-    read = [recognizer.read_still(p).faces for p in pictures]
-    assert len(result.said) == sum(map(len, read)) == len(pictures)
+    read = [recognizer.read_still(p).faces for p in images]
+    assert len(result.said) == sum(map(len, read)) == len(images)
     for prediction, (face,) in zip(result.said, read, strict=True):
         assert (prediction.label, prediction.score) == (face.label, face.score)
 
@@ -88,7 +88,7 @@ def test_light_that_does_not_fit_the_model_is_refused(crop):
         measure(Recorder(), data, CROPPED)
 
 
-def test_picture_with_two_faces_or_none_is_counted_and_not_judged(portrait):
+def test_image_with_two_faces_or_none_is_counted_and_not_judged(portrait):
     wall = np.full((300, 300), 128, np.uint8)
     two = np.hstack([portrait, portrait])
     classifier = Recorder()
@@ -105,23 +105,23 @@ def test_labels_the_classifier_cannot_say_are_not_even_read():
     def fail() -> np.ndarray:
         raise AssertionError("was read")
 
-    data = DataSet("made up", [LabelledPicture("a.png", "contempt", fail)] * 2, [], CROPPED)
+    data = DataSet("made up", [LabelledImage("a.png", "contempt", fail)] * 2, [], CROPPED)
     result = measure(Recorder(), data, CROPPED)
     assert result.cannot_say == {"contempt": 2} and not result.truth
 
 
-def test_unreadable_and_empty_pictures_are_named(crop):
+def test_unreadable_and_empty_images_are_named(crop):
     def fail() -> np.ndarray:
-        raise PhotoError("bad.png: not a picture")
+        raise PhotoError("bad.png: not an image")
 
-    pictures = [
-        LabelledPicture("bad.png", "neutral", fail),
-        LabelledPicture("empty.png", "neutral", held(np.zeros((0, 0), np.uint8))),
-        LabelledPicture("good.png", "neutral", held(crop)),
+    images = [
+        LabelledImage("bad.png", "neutral", fail),
+        LabelledImage("empty.png", "neutral", held(np.zeros((0, 0), np.uint8))),
+        LabelledImage("good.png", "neutral", held(crop)),
     ]
-    result = measure(Recorder(), DataSet("made up", pictures, [], CROPPED), CROPPED)
+    result = measure(Recorder(), DataSet("made up", images, [], CROPPED), CROPPED)
     assert [drop.source for drop in result.unreadable] == ["bad.png", "empty.png"]
-    assert str(result.unreadable[0]) == "bad.png: unreadable picture: not a picture"
+    assert str(result.unreadable[0]) == "bad.png: unreadable image: not an image"
     assert len(result.truth) == 1 and not result.right[0] and result.scores[0] == 0.8
     assert not result.detection_s
 

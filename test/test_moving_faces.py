@@ -1,4 +1,4 @@
-"""Two faces of a group picture that move in a generated sequence: ids and primary face stay."""
+"""Two faces of a group image that move in a generated sequence: ids and primary face stay."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def sequence(heads, second_size):
         places = ((60 + 800 * share, 20), (900 - 800 * share, 360))
         sizes = (1.0, second_size(share))
         for (head, face), (x, y), size in zip(heads, places, sizes, strict=True):
-            picture = cv2.resize(head, None, fx=size, fy=size, interpolation=cv2.INTER_LINEAR)
+            image = cv2.resize(head, None, fx=size, fy=size, interpolation=cv2.INTER_LINEAR)
             left, top = round(x), round(y)
-            h = min(picture.shape[0], HEIGHT - top)
-            frame[top : top + h, left : left + picture.shape[1]] = picture[:h]
+            h = min(image.shape[0], HEIGHT - top)
+            frame[top : top + h, left : left + image.shape[1]] = image[:h]
             truth.append(Box(left + round(face.x * size), top + round(face.y * size),
                              round(face.w * size), round(face.h * size)))  # fmt: skip
         noise = rng.normal(0, 2, frame.shape)

@@ -155,7 +155,7 @@ def test_one_of_several_outputs_is_named(folder):
         ({"labels": ["happy", "joy", "sad"]}, "repeated"),
         ({"colour": "grey"}, "unknown entry 'colour'"),
         ({"input": {"size": SIZE, "sise": 3}}, "unknown entry 'sise'"),
-        ({"input": 3}, "input is no YAML mapping"),
+        ({"input": 3}, "input is not a YAML mapping"),
         ({"input": {"size": 9}}, "does not take"),
         ({"input": {"size": "8"}}, "whole number"),
         ({"input": {"size": SIZE, "colour": "red"}}, "grey, bgr, rgb"),

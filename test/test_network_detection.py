@@ -33,12 +33,12 @@ class Spots:
         marks = [(0, 0), (1, 0), (0.5, 0.5), (0, 1), (1, 1)]
         return NetworkFace(0.9, np.array([(x + mx * w, y + my * h) for mx, my in marks], float))
 
-    def twin(self):
+    def clone(self):
         return Spots()
 
 
 class Fixed(Spots):
-    """Says the same landmarks of every picture."""
+    """Says the same landmarks of every image."""
 
     def __init__(self, landmarks):
         super().__init__()
@@ -92,7 +92,7 @@ def test_a_frame_is_reduced_until_the_smallest_face_is_just_seen(shape, min_face
         assert height == pytest.approx(min(shape[0], rows), abs=1)
 
 
-def test_a_face_is_looked_for_in_a_picture_of_one_size():
+def test_a_face_is_looked_for_in_an_image_of_one_size():
     network = Spots()
     detector, grey = NetworkDetector(network), np.zeros((480, 640), np.uint8)
     corners = (Box(0, 0, 20, 20), Box(-30, 400, 200, 200), Box(600, 10, 500, 500))
@@ -128,10 +128,10 @@ def test_weights_that_answer_nonsense_find_nobody(bad):
 
 @pytest.mark.parametrize("tilt", [-30.0, 20.0, 90.0])
 def test_a_face_is_levelled_about_its_own_middle(tilt):
-    picture = np.zeros((200, 300), np.uint8)
-    cv2.line(picture, (120, 100), (180, 100), 255, 5)  # the line of the eyes
+    image = np.zeros((200, 300), np.uint8)
+    cv2.line(image, (120, 100), (180, 100), 255, 5)  # the line of the eyes
     turn = cv2.getRotationMatrix2D((150, 100), -tilt, 1.0)
-    tilted = cv2.warpAffine(picture, turn, (300, 200))
+    tilted = cv2.warpAffine(image, turn, (300, 200))
     view, box = levelled(tilted, (100, 50, 100, 100), tilt)
     cut = view[box.y : box.y + box.h, box.x : box.x + box.w]
     assert (box.w, box.h) == (100, 100)

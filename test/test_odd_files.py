@@ -20,9 +20,9 @@ from expression_ros.frames.opening import open_source
 from expression_ros.frames.sources import SourceError
 from expression_ros.images.files import (
     PhotoError,
-    picture_size,
+    image_size,
+    read_image,
     read_photo,
-    read_picture,
     readable_name,
 )
 from expression_ros.recordings.opening import open_recording
@@ -30,8 +30,8 @@ from expression_ros.recordings.opening import open_recording
 GREY = np.tile(np.arange(80, 180, dtype=np.uint8), (60, 1))  # (60, 100)
 
 
-def encoded(suffix: str, picture: np.ndarray = GREY) -> bytes:
-    return cv2.imencode(suffix, picture)[1].tobytes()
+def encoded(suffix: str, image: np.ndarray = GREY) -> bytes:
+    return cv2.imencode(suffix, image)[1].tobytes()
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
@@ -82,15 +82,15 @@ BAD: dict[bytes, tuple[bytes | None, str]] = {  # and what the line says
     b"empty.jpg": (b"", "is empty"),
     b"cut.png": (encoded(".png")[:-30], "is cut short"),
     b"cut.jpg": (encoded(".jpg")[:-200], "is cut short"),
-    b"text.png": (b"no picture at all", "not a picture"),
-    b"video.jpg": (b"\0\0\0\x18ftypmp42" + bytes(200), "not a picture"),
+    b"text.png": (b"no image at all", "not an image"),
+    b"video.jpg": (b"\0\0\0\x18ftypmp42" + bytes(200), "not an image"),
     b"huge.png": (png(30000, 30000, 8, 0, b"\0" * 1_000_000), "too many pixels, 30000x30000"),
     b"huge.bmp": (bmp(30000, -30000), "too many pixels, 30000x30000"),
     b"huge.tif": (huge_tiff(), "too many pixels, 30000x30000"),
     b"huge_as_written.tif": (huge_tiff(1 << 19), "too many pixels, 30000x30000"),
     b"phone.heic": (b"\0\0\0\x18ftypheic" + bytes(99), "is heic that OpenCV cannot read here"),
-    b"\xfe\xff.jpg": (b"no picture", "not a picture"),
-    b"float.tiff": (encoded(".tiff", GREY.astype(np.float32)), "not a picture"),
+    b"\xfe\xff.jpg": (b"no image", "not an image"),
+    b"float.tiff": (encoded(".tiff", GREY.astype(np.float32)), "not an image"),
     b"folder.png": (None, "no such file"),
 }
 
@@ -156,18 +156,18 @@ def test_an_odd_file_is_a_source_of_one_frame(heap, name):
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
-def test_pictures_of_any_depth_are_as_bright_as_those_of_eight_bits(tmp_path, bits):
+def test_images_of_any_depth_are_as_bright_as_those_of_eight_bits(tmp_path, bits):
     ramp = np.tile(np.arange(256, dtype=np.uint16), (4, 1))
     path = tmp_path / "deep.png"
     path.write_bytes(encoded(".png", ramp << (bits - 8)))
-    assert np.array_equal(read_picture(path, colour=False), ramp)
+    assert np.array_equal(read_image(path, colour=False), ramp)
 
 
 def test_a_stuck_pixel_does_not_make_a_file_black(tmp_path):
     values = np.full((120, 160), 1000, np.uint16)
     values[3, 5] = 65_535
     (tmp_path / "stuck.png").write_bytes(encoded(".png", values))
-    assert read_picture(tmp_path / "stuck.png", colour=False)[60, 60] == 250
+    assert read_image(tmp_path / "stuck.png", colour=False)[60, 60] == 250
 
 
 def test_a_jpeg_file_that_lacks_only_its_end_marker_is_read(tmp_path):
@@ -176,15 +176,15 @@ def test_a_jpeg_file_that_lacks_only_its_end_marker_is_read(tmp_path):
         (tmp_path / "endless.jpg").write_bytes(whole[:-missing])
         (tmp_path / "whole.jpg").write_bytes(whole)
         for colour in (False, True):
-            read = read_picture(tmp_path / "endless.jpg", colour=colour)
-            assert np.array_equal(read, read_picture(tmp_path / "whole.jpg", colour=colour))
+            read = read_image(tmp_path / "endless.jpg", colour=colour)
+            assert np.array_equal(read, read_image(tmp_path / "whole.jpg", colour=colour))
 
 
 def test_a_jpeg_in_printers_colours_is_read(tmp_path):
     image = pytest.importorskip("PIL.Image", reason="needs Pillow to write one")
     image.new("CMYK", (40, 30), (0, 0, 0, 100)).save(tmp_path / "cmyk.jpg")
-    picture = read_picture(tmp_path / "cmyk.jpg", colour=True)
-    assert picture.shape == (30, 40, 3) and np.ptp(picture.mean(axis=(0, 1))) < 10
+    pixels = read_image(tmp_path / "cmyk.jpg", colour=True)
+    assert pixels.shape == (30, 40, 3) and np.ptp(pixels.mean(axis=(0, 1))) < 10
 
 
 def test_an_animation_is_read_or_named(tmp_path):
@@ -192,7 +192,7 @@ def test_an_animation_is_read_or_named(tmp_path):
     first, second = (image.new("L", (40, 30), value) for value in (200, 20))
     first.save(tmp_path / "move.gif", save_all=True, append_images=[second])
     try:
-        assert read_picture(tmp_path / "move.gif", colour=False).mean() > 150  # the first
+        assert read_image(tmp_path / "move.gif", colour=False).mean() > 150  # the first
     except ValueError as error:
         assert "is gif that OpenCV cannot read here" in str(error)
 
@@ -245,16 +245,16 @@ def test_what_may_not_be_read_is_called_that(open_folder):
 
 @pytest.mark.parametrize("command", ["analyze", "predict", "demo"])
 def test_outputs_that_cannot_be_written_are_one_line(open_folder, tmp_path, command, capsys):
-    picture = open_folder / "a.png"
-    picture.write_bytes(encoded(".png"))
-    words = [command, *(["--video"] if command == "demo" else []), str(picture)]
+    image = open_folder / "a.png"
+    image.write_bytes(encoded(".png"))
+    words = [command, *(["--video"] if command == "demo" else []), str(image)]
     with unprivileged():
         code = main([*words, "--output", str(open_folder / "out")])
     err = capsys.readouterr().err
     lines = [line for line in err.splitlines() if line.startswith("expression-ros: ")]
     assert code == 2 and len(lines) == 1 and "Traceback" not in err
     assert str(open_folder / "out") in lines[0] and "ermission denied" in lines[0]
-    assert list(open_folder.iterdir()) == [picture]
+    assert list(open_folder.iterdir()) == [image]
 
 
 # ---- names in commands ----
@@ -277,9 +277,9 @@ def test_a_name_that_no_parameter_can_hold_is_played_by_another(heap, name, tmp_
 
 @pytest.mark.parametrize("suffix", [".bmp", ".tiff", ".webp", ".png", ".jpg"])
 @pytest.mark.parametrize("quality", [60, 101])  # of WebP: with and without loss
-def test_the_size_is_known_before_a_picture_is_decoded(tmp_path, suffix, quality):
-    picture = np.random.default_rng(1).integers(0, 255, (37, 53, 3), np.uint8)
-    ok, data = cv2.imencode(suffix, picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
+def test_the_size_is_known_before_an_image_is_decoded(tmp_path, suffix, quality):
+    image = np.random.default_rng(1).integers(0, 255, (37, 53, 3), np.uint8)
+    ok, data = cv2.imencode(suffix, image, [cv2.IMWRITE_WEBP_QUALITY, quality])
     assert ok
     data.tofile(tmp_path / f"a{suffix}")
-    assert picture_size(tmp_path / f"a{suffix}") == (53, 37)
+    assert image_size(tmp_path / f"a{suffix}") == (53, 37)

@@ -291,24 +291,24 @@ def test_the_node_converts_each_image_once_and_loads_nothing_more(
 
     labels = ros.collect(String, "/face_emotion")
     diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
-    pictures = [image for _, image in frames(clips / "single_face.mp4")][:40]
+    photos = [image for _, image in frames(clips / "single_face.mp4")][:40]
     counted_node()
     publisher = ros.publisher(Image, "image_raw", 1)
     assert operations.counts["members loaded"] == MEMBERS
 
-    def send(picture):
-        """Publish a picture and wait for its label: nothing is dropped, all is counted."""
+    def send(photo):
+        """Publish an image and wait for its label: nothing is dropped, all is counted."""
         arrived = len(labels.messages)
         stamp = ros.node.get_clock().now().to_msg()
-        publisher.publish(to_image_message(picture, stamp, "camera"))
+        publisher.publish(to_image_message(photo, stamp, "camera"))
         labels.wait_for(lambda got: len(got) > arrived, "the label of an image")
 
-    send(pictures[0])
+    send(photos[0])
     before, threads = operations.counts.copy(), threading.active_count()
-    for picture in pictures[1:]:
-        send(picture)
+    for photo in photos[1:]:
+        send(photo)
     done = operations.since(before)
-    sent = len(pictures) - 1
+    sent = len(photos) - 1
     assert done["grey_from_message"] == sent
     assert done["bgr_from_message"] == 0  # nobody looks at the overlay
     assert done["members loaded"] == done["networks loaded"] == 0
@@ -318,10 +318,10 @@ def test_the_node_converts_each_image_once_and_loads_nothing_more(
 
     def processed(messages):
         values = {v.key: v.value for m in messages for s in m.status for v in s.values}
-        return int(values.get("frames processed", 0)) == len(pictures)
+        return int(values.get("frames processed", 0)) == len(photos)
 
     diagnostics.wait_for(processed, "all frames in the diagnostics")
-    assert len(labels.messages) == len(pictures)  # one label an image
+    assert len(labels.messages) == len(photos)  # one label an image
 
 
 def test_the_overlay_costs_one_more_conversion_only_while_somebody_looks(
@@ -336,10 +336,10 @@ def test_the_overlay_costs_one_more_conversion_only_while_somebody_looks(
     labels = ros.collect(String, "/face_emotion")
     counted_node()
     publisher = ros.publisher(Image, "image_raw", 1)
-    picture = np.ascontiguousarray(astronaut[:480])
+    image = np.ascontiguousarray(astronaut[:480])
 
     def send():
-        publisher.publish(to_image_message(picture, ros.node.get_clock().now().to_msg(), "camera"))
+        publisher.publish(to_image_message(image, ros.node.get_clock().now().to_msg(), "camera"))
 
     for k in range(5):
         send()

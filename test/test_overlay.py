@@ -1,4 +1,4 @@
-"""The overlay: what it marks, and that it stays inside the picture at any size."""
+"""The overlay: what it marks, and that it stays inside the image at any size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def reading_of(*faces: FaceReading) -> FrameReading:
     return FrameReading(faces, primary=faces[0])
 
 
-def test_nobody_leaves_the_picture_as_it_is():
+def test_nobody_leaves_the_image_as_it_is():
     image = np.full((240, 320, 3), 90, np.uint8)
     assert (draw_overlay(image.copy(), FrameReading(())) == image).all()
 

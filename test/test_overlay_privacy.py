@@ -28,7 +28,7 @@ def test_none_changes_nothing():
 
 
 @pytest.mark.parametrize("privacy", ["blur", "pixelate"])
-def test_a_face_keeps_six_by_six_values_and_the_rest_of_the_picture_all(privacy):
+def test_a_face_keeps_six_by_six_values_and_the_rest_of_the_image_all(privacy):
     hidden = with_privacy(NOISE.copy(), [FACE], privacy)
     assert values_in(NOISE[AROUND]) > 50, "there was something to hide"
     assert values_in(hidden[AROUND]) <= 6
@@ -89,10 +89,10 @@ def test_another_word_is_an_error():
         with_privacy(NOISE.copy(), [], "hide")
 
 
-@pytest.mark.parametrize("picture", ["cropped", "aligned"])
-def test_a_picture_of_a_face_keeps_four_by_four_values(picture):
+@pytest.mark.parametrize("image", ["cropped", "aligned"])
+def test_an_image_of_a_face_keeps_four_by_four_values(image):
     grey = cv2.cvtColor(NOISE, cv2.COLOR_BGR2GRAY)
-    cut = cropped_face(NOISE, FACE) if picture == "cropped" else aligned_face(NOISE, grey, FACE)
+    cut = cropped_face(NOISE, FACE) if image == "cropped" else aligned_face(NOISE, grey, FACE)
     assert np.array_equal(with_privacy_of_face(cut.copy(), "none"), cut)
     pixelated = with_privacy_of_face(cut.copy(), "pixelate")
     assert pixelated.shape == cut.shape
@@ -104,7 +104,7 @@ def test_a_picture_of_a_face_keeps_four_by_four_values(picture):
 
 
 @pytest.mark.parametrize("privacy", ["blur", "pixelate", "drop"])
-def test_a_picture_of_a_real_face_shows_none_any_more(astronaut, privacy):
+def test_an_image_of_a_real_face_shows_none_any_more(astronaut, privacy):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
     (found,) = FaceDetector().search_photo(grey)
     for cut in (cropped_face(astronaut, found.box, 256), aligned_face(astronaut, grey, found.box)):
@@ -114,8 +114,8 @@ def test_a_picture_of_a_real_face_shows_none_any_more(astronaut, privacy):
         assert not detector.search_photo(hidden)
 
 
-@pytest.mark.parametrize("picture", ["cropped", "aligned"])
-def test_pictures_of_faces_are_hidden_as_the_overlay_is(ros, astronaut, picture):
+@pytest.mark.parametrize("image", ["cropped", "aligned"])
+def test_images_of_faces_are_hidden_as_the_overlay_is(ros, astronaut, image):
     """The faces of ROS4HRI, of a running recognizer, at run time."""
     pytest.importorskip("hri_msgs.msg", reason="needs hri_msgs: tools/build_test_interfaces.py")
     from hri_msgs.msg import IdsList
@@ -135,12 +135,12 @@ def test_pictures_of_faces_are_hidden_as_the_overlay_is(ros, astronaut, picture)
     frame = to_image_message(astronaut, ros.node.get_clock().now().to_msg(), "camera")
     ros.node.create_timer(1 / 30, lambda: camera.publish(frame))
     (name,) = tracked.wait_for(lambda got: got and list(got[-1].ids), "a face")
-    faces = ros.collect(Image, f"/humans/faces/{name}/{picture}", one)
+    faces = ros.collect(Image, f"/humans/faces/{name}/{image}", one)
 
     def colours(message):
         return len(np.unique(np.frombuffer(message.data, np.uint8).reshape(-1, 3), axis=0))
 
-    faces.wait_for(len, "a picture")
+    faces.wait_for(len, "an image")
     assert {colours(message) for message in faces.messages} <= set(range(1, 17))
     assert ros.set_parameter("/recognizer", "overlay_privacy", "none").successful
     faces.wait_for(lambda got: colours(got[-1]) > 1000, "the face itself")
@@ -148,7 +148,7 @@ def test_pictures_of_faces_are_hidden_as_the_overlay_is(ros, astronaut, picture)
     faces.wait_for(lambda got: set(got[-1].data) == {128}, "grey")
 
 
-def test_the_overlay_of_the_node_drops_the_picture_at_run_time(ros, astronaut):
+def test_the_overlay_of_the_node_drops_the_image_at_run_time(ros, astronaut):
     pytest.importorskip("rclpy")
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
@@ -165,14 +165,14 @@ def test_the_overlay_of_the_node_drops_the_picture_at_run_time(ros, astronaut):
     ros.node.create_timer(1 / 30, lambda: camera.publish(frame))
 
     def grey_share(message):
-        picture = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
-        return (picture == 128).all(axis=2).mean()
+        image = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
+        return (image == 128).all(axis=2).mean()
 
-    overlays.wait_for(lambda got: got and grey_share(got[-1]) < 0.1, "the picture")
+    overlays.wait_for(lambda got: got and grey_share(got[-1]) < 0.1, "the image")
     assert not ros.set_parameter("/recognizer", "overlay_privacy", "some").successful
     assert ros.set_parameter("/recognizer", "overlay_privacy", "drop").successful
     dropped = overlays.wait_for(lambda got: got and grey_share(got[-1]) > 0.5 and got[-1])
     assert grey_share(dropped) < 0.999, "boxes and labels are still drawn"
     assert ros.set_parameter("/recognizer", "overlay_privacy", "none").successful
     overlays.clear()
-    overlays.wait_for(lambda got: got and grey_share(got[-1]) < 0.1, "the picture again")
+    overlays.wait_for(lambda got: got and grey_share(got[-1]) < 0.1, "the image again")

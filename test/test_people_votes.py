@@ -14,7 +14,7 @@ from labelled_data import csv_row, write_csv
 from expression_ros.cli import main
 from expression_ros.training.data.data_sets import load_split_faces, open_data_set
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.data.labelled_pictures import TEST
+from expression_ros.training.data.labelled_images import TEST
 from expression_ros.training.data.people_votes import (
     VOTE_NAMES,
     majority_of,
@@ -157,8 +157,8 @@ def test_rows_of_which_nothing_is_known_have_no_votes(tmp_path):
     votes[5] = -1
     votes[3] = 0
     np.savez(tmp_path / "votes.npz", ferplus_votes=votes, ferplus_names=MICROSOFT)
-    pictures = open_data_set(data, votes=tmp_path / "votes.npz").pictures
-    assert [picture.votes is None for picture in pictures] == [False] * 3 + [True, False, True]
+    images = open_data_set(data, votes=tmp_path / "votes.npz").images
+    assert [image.votes is None for image in images] == [False] * 3 + [True, False, True]
 
 
 def test_votes_of_a_file_take_the_place_of_those_in_the_data(tmp_path):
@@ -169,7 +169,7 @@ def test_votes_of_a_file_take_the_place_of_those_in_the_data(tmp_path):
     np.savez(tmp_path / "v.npz", ferplus_votes=drawn_votes(6, 2), ferplus_names=MICROSOFT)
     inside, outside = open_data_set(data), open_data_set(data, votes=tmp_path / "v.npz")
     for data_set, seed in ((inside, 1), (outside, 2)):
-        assert [p.votes.tolist() for p in data_set.pictures] == [
+        assert [p.votes.tolist() for p in data_set.images] == [
             in_order(row) for row in drawn_votes(6, seed)
         ]
 
@@ -188,12 +188,12 @@ def test_kaggles_csv_and_microsofts_go_together_row_by_row(tmp_path):
     assert main([str(word) for word in words]) == 0
     prepared = open_data_set(out).of_split(TEST)
     kept = [in_order(votes[k]) for k in (0, 1, 3, 4, 5)]
-    assert [picture.votes.tolist() for picture in prepared.pictures] == kept
+    assert [image.votes.tolist() for image in prepared.images] == kept
     # By csv_row, an npz in another order serves as well.
     order = np.array([3, 5, 0, 1, 4, 2])
     np.savez(tmp_path / "v.npz", ferplus_votes=votes[order], ferplus_names=MICROSOFT, csv_row=order)
     again = open_data_set(kaggle, votes=tmp_path / "v.npz")
-    assert [picture.votes.tolist() for picture in again.pictures] == kept
+    assert [image.votes.tolist() for image in again.images] == kept
 
 
 def test_votes_reach_training(tmp_path):

@@ -47,7 +47,7 @@ def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "../ada", "a/b", "-rf", "a b", "x" * 65, ".hidden"])
 def test_a_name_that_could_be_another_file_is_refused(name, tmp_path):
-    with pytest.raises(PersonError, match="is no name for a person"):
+    with pytest.raises(PersonError, match="is not a name for a person"):
         load_person(name, tmp_path)
 
 

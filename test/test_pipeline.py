@@ -131,7 +131,7 @@ def test_the_primary_face_is_the_largest(clips):
     assert reading.primary.box.area == max(face.box.area for face in reading.faces)
 
 
-def test_a_still_picture_is_read_without_memory(astronaut, shipped_classifier):
+def test_a_still_image_is_read_without_memory(astronaut, shipped_classifier):
     recognizer = ExpressionRecognizer(FaceDetector(), shipped_classifier)
     first = recognizer.read_still(grey_of(astronaut))
     assert [face.label for face in first.faces] == ["happiness"]

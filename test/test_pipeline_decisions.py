@@ -58,7 +58,7 @@ class ScriptedDetector:
     def search_lost(self, grey, known, cascade):
         return self.search_near(grey, known)
 
-    def twin(self):
+    def clone(self):
         return self
 
 
@@ -146,7 +146,7 @@ def test_an_empty_room_in_which_something_moves_is_searched_eight_times_a_second
     assert 13 <= detector.frames_searched <= 17
 
 
-def test_the_primary_face_of_a_picture_is_the_first_of_the_largest_first():
+def test_the_primary_face_of_an_image_is_the_first_of_the_largest_first():
     recognizer = ExpressionRecognizer(ScriptedDetector(LARGE, FAR, SMALL), ScriptedClassifier())
     reading = recognizer.read_still(np.zeros((240, 320), np.uint8))
     assert [face.box for face in reading.faces] == [LARGE, FAR, SMALL]
@@ -155,7 +155,7 @@ def test_the_primary_face_of_a_picture_is_the_first_of_the_largest_first():
         recognizer.read_still(np.zeros((240, 320, 3), np.uint8))
 
 
-class SlowTwin(ScriptedDetector):
+class SlowClone(ScriptedDetector):
     """Searches in the background until it may end."""
 
     def __init__(self, *boxes):
@@ -169,13 +169,13 @@ class SlowTwin(ScriptedDetector):
         return super().search_frame(grey, cascades, coarse, known)
 
 
-class DetectorWithTwin(ScriptedDetector):
-    def __init__(self, twin, *boxes):
+class DetectorWithClone(ScriptedDetector):
+    def __init__(self, clone, *boxes):
         super().__init__(*boxes)
-        self._twin = twin
+        self._clone = clone
 
-    def twin(self):
-        return self._twin
+    def clone(self):
+        return self._clone
 
     def search_near(self, grey, known):
         return known  # whoever was found is still there
@@ -183,15 +183,15 @@ class DetectorWithTwin(ScriptedDetector):
 
 @pytest.mark.parametrize("is_reset", [False, True])
 def test_a_search_in_the_background_counts_but_not_after_a_reset(is_reset):
-    twin = SlowTwin(LARGE)
-    frames = stream(DetectorWithTwin(twin, SMALL), background=True)
+    clone = SlowClone(LARGE)
+    frames = stream(DetectorWithClone(clone, SMALL), background=True)
     assert frames.boxes(0.0) == [SMALL]
     assert frames.boxes(1.1) == [SMALL]
-    assert twin.begun.wait(PATIENCE_S)
+    assert clone.begun.wait(PATIENCE_S)
     if is_reset:
         frames.recognizer.reset()
-    twin.may_end.set()
-    assert twin.ended.wait(PATIENCE_S)
+    clone.may_end.set()
+    assert clone.ended.wait(PATIENCE_S)
     seen = [frames.boxes(1.2 + k / 1000) for k in range(200)]
     frames.recognizer.close()
     assert seen[-1] == ([SMALL] if is_reset else [LARGE, SMALL])

@@ -106,7 +106,7 @@ class AnyStream(RuleBasedStateMachine):
             try:
                 self.read(grey)
             except InjectedError:
-                self.retired |= set() if "twin" in name or "frame" in name else self.seen
+                self.retired |= set() if "clone" in name or "frame" in name else self.seen
         self.faults.armed = ""
         if self.pending_failure():  # of a search in the background: told once
             with pytest.raises(InjectedError):
@@ -232,7 +232,7 @@ def searching(faults, monkeypatch):
 def test_a_search_in_the_background_that_failed_is_told_once_and_made_again(searching, faults):
     grey = frame(320, 240, "face")
     before = searching.read(grey, 10 / RATE)
-    faults.armed = "FaceDetector.twin"
+    faults.armed = "FaceDetector.clone"
     WaitingExecutor.finish()
     faults.armed = ""
     with pytest.raises(InjectedError):
@@ -315,8 +315,8 @@ def test_after_any_sequence_of_sizes_a_real_face_is_read(astronaut):
     try:
         for size in ((512, 512), (1, 1), (64, 48), (4096, 3000), (240, 320), (1, 4096), (301, 203)):
             stamp += float(rng.choice([0.0, 1 / RATE, 3600.0, -50.0]))
-            for picture in (face, rng.integers(0, 255, (99, 99)).astype(np.uint8)):
-                grey = cv2.resize(picture, size)
+            for image in (face, rng.integers(0, 255, (99, 99)).astype(np.uint8)):
+                grey = cv2.resize(image, size)
                 check(recognizer.read(grey, stamp), grey)
             for k in range(3):
                 reading = recognizer.read(face, stamp + k / RATE)

@@ -27,7 +27,7 @@ from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.face_preparation import FacePreparation, prepare_face
 from expression_ros.training.data.data_sets import load_split_faces, open_data_set
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.data.labelled_pictures import CROPPED, DataSet, LabelledPicture, held
+from expression_ros.training.data.labelled_images import CROPPED, DataSet, LabelledImage, held
 from expression_ros.training.data.prepare import PrepareSettings, prepare
 from expression_ros.training.data.prepared_set import load_prepared_set
 from expression_ros.training.data.splits import divide, surplus
@@ -117,9 +117,9 @@ def test_csv_is_taken_as_cropped(tmp_path, run):
 
 
 def test_zipped_folders_become_the_same_set_as_unpacked_ones(tmp_path, run):
-    pictures = {f"train/{label}/{k}.png": FACES[k] for k, label in enumerate(LABELS)}
-    _, one, _, _ = run(write_folders(tmp_path / "faces", pictures))
-    _, other, _, _ = run(write_zip(tmp_path / "faces.zip", pictures))
+    images = {f"train/{label}/{k}.png": FACES[k] for k, label in enumerate(LABELS)}
+    _, one, _, _ = run(write_folders(tmp_path / "faces", images))
+    _, other, _, _ = run(write_zip(tmp_path / "faces.zip", images))
     assert len(one) == 60 and np.array_equal(one.images, other.images)
     assert one.sources.tolist() == other.sources.tolist()
 
@@ -137,7 +137,7 @@ def test_npz_and_a_prepared_set_can_be_prepared_again(tmp_path, portrait, run):
     assert code == 2 and "prepare the original data again" in err
 
 
-def test_pictures_without_a_known_size_can_be_said_to_be_crops(tmp_path, run):
+def test_images_without_a_known_size_can_be_said_to_be_crops(tmp_path, run):
     root = write_folders(tmp_path / "set", {"happy/a.png": EMPTY, "sad/b.png": EMPTY})
     _, prepared, _, _ = run(root, "--faces", "cropped", "--test-share", 0)
     assert len(prepared) == 2 and prepared.faces == "cropped"
@@ -149,11 +149,11 @@ def test_pictures_without_a_known_size_can_be_said_to_be_crops(tmp_path, run):
 
 @pytest.fixture
 def mixed(tmp_path, portrait):
-    """A folder of which two pictures are good."""
+    """A folder of which two images are good."""
     twins = np.hstack([portrait, EMPTY[:, :20], portrait])
     return write_folders(tmp_path / "mixed", {
         "happy/good.png": portrait, "sad/good.png": portrait, "happy/nobody.png": EMPTY,
-        "happy/twins.png": twins, "sad/broken.jpg": b"no picture", "hungry/x.png": portrait,
+        "happy/twins.png": twins, "sad/broken.jpg": b"no image", "hungry/x.png": portrait,
         "sad/notes.txt": b"notes",
     })  # fmt: skip
 
@@ -164,10 +164,10 @@ def test_drops_are_counted_by_reason_and_damage_is_named(mixed, run):
     counted = {line[:30].strip(): int(line[30:]) for line in out.splitlines() if line[:2] == "  "
                and line[2:3].isalpha()}  # fmt: skip
     assert counted == {
-        "no face found": 1, "more than one face": 1, "unreadable picture": 1, "unknown label": 1,
-        "not a picture": 1,
+        "no face found": 1, "more than one face": 1, "unreadable image": 1, "unknown label": 1,
+        "not an image": 1,
     }  # fmt: skip
-    assert "left out: sad/broken.jpg: unreadable picture: not a picture that OpenCV" in err
+    assert "left out: sad/broken.jpg: unreadable image: not an image that OpenCV" in err
     assert "left out: hungry/x.png: unknown label: " in err
     assert "nobody" not in err and "nobody" not in out  # good data without a face: on request
 
@@ -176,7 +176,7 @@ def test_drops_are_listed_on_request(mixed, run, tmp_path):
     _, _, out, _ = run(mixed, "--list-dropped")
     assert "happy/nobody.png: no face found\n" in out
     assert "happy/twins.png: more than one face: 2 faces\n" in out
-    assert "hungry/x.png: unknown label" in out and "sad/notes.txt: not a picture" in out
+    assert "hungry/x.png: unknown label" in out and "sad/notes.txt: not an image" in out
     listing = tmp_path / "dropped.txt"
     _, _, out, err = run(mixed, "--list-dropped", listing)
     lines = listing.read_text().splitlines()
@@ -200,10 +200,10 @@ def test_when_nothing_is_left_the_reasons_are_said(tmp_path, run):
     root = write_folders(tmp_path / "set", {"happy/a.png": EMPTY, "sad/b.png": b"x"})
     code, prepared, _, err = run(root)
     assert code == 2 and prepared is None
-    assert "left out: sad/b.png: unreadable picture" in err
+    assert "left out: sad/b.png: unreadable image" in err
     last = err.splitlines()[-1]
     assert last.startswith("expression-ros: set: no face is left; dropped: ")
-    assert "no face found (1)" in last and "unreadable picture (1)" in last
+    assert "no face found (1)" in last and "unreadable image (1)" in last
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_slow_work_shows_how_far_it_is(tmp_path, run, monkeypatch):
 def set_of(labels, subjects=None, splits=None, images=FACES):
     n = len(labels)
     return DataSet("made up", [
-        LabelledPicture(f"{k}.png", labels[k], held(images[k % len(images)]),
-                        subjects[k] if subjects else "", splits[k] if splits else "")
+        LabelledImage(f"{k}.png", labels[k], held(images[k % len(images)]),
+                      subjects[k] if subjects else "", splits[k] if splits else "")
         for k in range(n)
     ], [], CROPPED)  # fmt: skip
 
@@ -369,7 +369,7 @@ def test_prepared_set_says_how_it_was_made_and_goes_to_the_trainers(tmp_path, ru
      ("split", np.array(["exam"]), "unknown splits: exam"),
      ("subjects", np.array([1]), "subjects must be 1 texts"),
      ("images", np.zeros((1, 9, 9), np.uint8), r"\(N, 48, 48\) uint8"),
-     ("format", np.array("else"), "no prepared set")],
+     ("format", np.array("else"), "not a prepared set")],
 )  # fmt: skip
 def test_damaged_prepared_set_is_refused(tmp_path, run, name, array, said):
     run(write_folders(tmp_path / "set", {"happy/a.png": FACES[0]}))
@@ -389,7 +389,7 @@ def test_london_set_is_found_and_divided_by_subject(shared_data, tmp_path, run):
     if not (shared_data / "london.zip").is_file():
         pytest.skip("no london.zip beside fer2013.npz")
     with_names = open_data_set(shared_data / "london.zip")
-    some = {p.source: png(p.read()) for p in with_names.pictures[::8]}
+    some = {p.source: png(p.read()) for p in with_names.images[::8]}
     code, prepared, _, _ = run(write_zip(tmp_path / "london.zip", some))
     assert code == 0 and len(prepared) >= 0.9 * len(some)
     test = set(prepared.subjects[prepared.split == "test"])

@@ -42,7 +42,7 @@ def test_the_window_asks_and_q_ends_without_saving(calibrating, tmp_path):
     process, screen = calibrating
     screen.wait_for_window("Show your face")
     # The virtual face's skin beside the person: the example is shown.
-    wait_for(lambda: (np.abs(screen.picture().astype(int) - (240, 212, 152)).max(2) < 12).mean()
+    wait_for(lambda: (np.abs(screen.image().astype(int) - (240, 212, 152)).max(2) < 12).mean()
              > 0.02, "the example")  # fmt: skip
     wait_for(lambda: screen.press("q") or process.poll() is not None, "the end")
     out, err = process.communicate()

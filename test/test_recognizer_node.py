@@ -55,16 +55,16 @@ def portrait(astronaut):
 
 
 class Feed:
-    """A camera under the test's control: sends a picture over and over until told otherwise."""
+    """A camera under the test's control: sends an image over and over until told otherwise."""
 
-    def __init__(self, ros, picture, *, topic="image_raw", qos=RELIABLE, kind=Image):
+    def __init__(self, ros, image, *, topic="image_raw", qos=RELIABLE, kind=Image):
         self.ros = ros
-        self.message = picture if not isinstance(picture, np.ndarray) else self.image(picture)
+        self.message = image if not isinstance(image, np.ndarray) else self.image(image)
         self._publisher = ros.node.create_publisher(kind, topic, qos)
         self._timer = ros.node.create_timer(1 / 30, self._send)
 
-    def image(self, picture):
-        return to_image_message(picture, self.ros.node.get_clock().now().to_msg(), "camera")
+    def image(self, image):
+        return to_image_message(image, self.ros.node.get_clock().now().to_msg(), "camera")
 
     def _send(self):
         self.message.header.stamp = self.ros.node.get_clock().now().to_msg()
@@ -164,15 +164,15 @@ def test_nobody_in_view_is_silence(ros):
     assert labels.messages == []
 
 
-def doubtful(picture, classifier):
-    """Return the picture blurred until the ten models no longer all agree about it."""
+def doubtful(image, classifier):
+    """Return the image blurred until the ten models no longer all agree about it."""
     recognizer = ExpressionRecognizer(FaceDetector(), classifier)
     for width in range(1, 30):
-        blurred = cv2.GaussianBlur(picture, (0, 0), width / 2)
+        blurred = cv2.GaussianBlur(image, (0, 0), width / 2)
         faces = recognizer.read_still(cv2.cvtColor(blurred, cv2.COLOR_BGR2GRAY)).faces
         if len(faces) == 1 and faces[0].score < 0.85:
             return blurred
-    raise AssertionError("the models agree about every blurred picture")
+    raise AssertionError("the models agree about every blurred image")
 
 
 def test_low_confidence_is_unknown_and_can_be_set_while_running(ros, portrait, shipped_classifier):

@@ -80,8 +80,8 @@ def test_on_real_faces_auto_reads_covered_mouths_better(whole, shared_data):
         vote = regional(whole, region)
         right[region] = [
             np.mean([vote.predict(one).label == label
-                     for one, label in zip(pictures, test.labels, strict=True)])
-            for pictures in (test.images, hidden)
+                     for one, label in zip(images, test.labels, strict=True)])
+            for images in (test.images, hidden)
         ]  # fmt: skip
     assert right["auto"][0] >= right["full"][0] - 0.02  # open faces lose hardly anything
     assert right["auto"][1] >= right["full"][1] + 0.05
@@ -90,17 +90,17 @@ def test_on_real_faces_auto_reads_covered_mouths_better(whole, shared_data):
 # Speaking
 
 
-def watched(pictures):
+def watched(images):
     watch = MouthWatch()
     told = []
-    for k, picture in enumerate(pictures):
-        watch.see(picture, k / RATE)
+    for k, image in enumerate(images):
+        watch.see(image, k / RATE)
         told.append(watch.is_speaking(k / RATE))
     return told
 
 
 def talking(face, k):
-    """Return the face with its mouth open by the k-th picture of somebody who speaks."""
+    """Return the face with its mouth open by the k-th image of somebody who speaks."""
     face = face.copy()
     width = 4 + 2.5 * np.sin(k * 2.1) + 1.5 * np.sin(k * 1.3)
     cv2.ellipse(face, (24, 38), (7, max(0, round(width))), 0, 0, 360, 20, -1)
@@ -113,8 +113,8 @@ def test_a_mouth_that_goes_on_moving_speaks(face):
 
 
 def test_who_stops_is_read_in_full_again(face):
-    pictures = [talking(face, k) for k in range(40)] + [face] * 40
-    told = watched(pictures)
+    images = [talking(face, k) for k in range(40)] + [face] * 40
+    told = watched(images)
     assert told[40] and not any(told[70:])
 
 
@@ -126,24 +126,24 @@ def test_a_held_expression_does_not_speak(face):
 
 
 def test_a_smile_that_comes_up_does_not_speak(face):
-    pictures = []
+    images = []
     for k in range(60):
-        picture = face.copy()
+        image = face.copy()
         share = np.clip((k - 20) / 6, 0, 1)  # within 0.3 s
         size = round(5 + 5 * share), round(1 + 2 * share)
-        cv2.ellipse(picture, (24, 37), size, 0, 0, 180, 230, -1)
-        pictures.append(picture)
-    assert not any(watched(pictures))
+        cv2.ellipse(image, (24, 37), size, 0, 0, 180, 230, -1)
+        images.append(image)
+    assert not any(watched(images))
 
 
 def test_a_smile_moves_the_mouth_while_it_comes_up_and_not_while_it_is_held(face):
     watch, moved = MouthWatch(), []
     for k in range(40):
-        picture = face.copy()
+        image = face.copy()
         share = np.clip((k - 20) / 6, 0, 1)
         size = round(5 + 7 * share), round(1 + 5 * share)
-        cv2.ellipse(picture, (24, 38), size, 0, 0, 360, 230, -1)
-        watch.see(picture, k / RATE)
+        cv2.ellipse(image, (24, 38), size, 0, 0, 360, 230, -1)
+        watch.see(image, k / RATE)
         moved.append(watch.is_moving(k / RATE))
     assert any(moved[21:27]) and not any(moved[:20]) and not any(moved[28:])
     watch.see(face, 40 / RATE)

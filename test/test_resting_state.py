@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expression_ros.recognition.settling import RestingState
+from expression_ros.recognition.smoothing import RestingState
 
 LABELS = ("neutral", "happiness", "sadness")
 PLAIN = {"neutral": 0.998, "happiness": 0.001, "sadness": 0.001}

@@ -23,7 +23,7 @@ WORDS = ("neutral", "angry", "contemptuous", "disgusted", "afraid", "smile", "sa
 
 @pytest.fixture
 def face(ros):
-    """Return the node, still-eyed so that its pictures can be compared."""
+    """Return the node, still-eyed so that its images can be compared."""
     overrides = [Parameter("idle", value=False), Parameter("width", value=320),
                  Parameter("height", value=240)]  # fmt: skip
     return ros.add(RobotFace(context=ros.context, parameter_overrides=overrides))
@@ -35,7 +35,7 @@ def pixels(message):
 
 
 def looks_like(word):
-    """Return a condition: the newest picture is that expression, settled."""
+    """Return a condition: the newest image is that expression, settled."""
     wanted = draw_face(expression_shape(word), 320, 240).astype(int)
     return lambda got: got and np.abs(pixels(got[-1]) - wanted).mean() < 0.5
 
@@ -61,7 +61,7 @@ def test_the_face_moves_there_in_steps(ros, face):
     steps = [np.abs(pixels(a).astype(int) - pixels(b)).mean()
              for a, b in zip(images.messages, images.messages[1:], strict=False)]  # fmt: skip
     moving = [step for step in steps if step > 0.1]
-    assert len(moving) >= 4, steps  # pictures in between, not one jump
+    assert len(moving) >= 4, steps  # images in between, not one jump
 
 
 def test_an_unknown_word_is_told_once_and_survived(ros, face, capfd):
@@ -79,13 +79,13 @@ def test_an_unknown_word_is_told_once_and_survived(ros, face, capfd):
     images.wait_for(looks_like("sad"), "sad")
     words.publish(String(data="grumpy"))
     images.clear()
-    images.wait_for(lambda got: len(got) >= 5, "pictures after the second one")
+    images.wait_for(lambda got: len(got) >= 5, "images after the second one")
     told()
     assert "".join(log).count("'grumpy'") == 1
     assert "neutral" in "".join(log)  # which words there are
 
 
-def test_a_picture_has_stamp_frame_and_size(ros, face):
+def test_an_image_has_stamp_frame_and_size(ros, face):
     image = ros.collect(Image, "/robot_face/image", 2).wait_for(lambda got: got and got[-1])
     assert (image.width, image.height, image.encoding, image.step) == (320, 240, "bgr8", 960)
     assert image.header.frame_id == "robot_face" and image.header.stamp.sec > 0
@@ -94,6 +94,6 @@ def test_a_picture_has_stamp_frame_and_size(ros, face):
 def test_the_size_changes_while_it_runs(ros, face):
     images = ros.collect(Image, "/robot_face/image", 2)
     assert ros.set_parameter("/robot_face", "width", 200).successful
-    images.wait_for(lambda got: got and got[-1].width == 200, "a picture 200 wide")
+    images.wait_for(lambda got: got and got[-1].width == 200, "an image 200 wide")
     refused = ros.set_parameter("/robot_face", "frame_rate", 10.0)
     assert "when the node is started" in refused.reason

@@ -30,8 +30,8 @@ FRAMES = {"single_face.mp4": (5, 50), "WolfgangLanger_Pexels.mp4": (60, 200, 300
 
 
 @pytest.fixture(scope="module")
-def pictures(clips, astronaut):
-    """Return real pictures by name, (H, W, 3) uint8 BGR, each with one face."""
+def images(clips, astronaut):
+    """Return real images by name, (H, W, 3) uint8 BGR, each with one face."""
     found = {"astronaut": astronaut}
     for clip, numbers in FRAMES.items():
         capture = cv2.VideoCapture(str(clips / clip))
@@ -51,11 +51,11 @@ def said_by_predict(folder, names, capsys) -> dict[str, str]:
     return {name: r["faces"][0]["label"] for name, r in zip(names, results, strict=True)}
 
 
-def said_by_evaluate(picture, name, tmp_path) -> str:
-    """Return the label of a data set with this picture alone."""
+def said_by_evaluate(image, name, tmp_path) -> str:
+    """Return the label of a data set with this image alone."""
     folder = tmp_path / name / "neutral"
     folder.mkdir(parents=True)
-    cv2.imwrite(str(folder / f"{name}.png"), picture)
+    cv2.imwrite(str(folder / f"{name}.png"), image)
     report = tmp_path / f"{name}.json"
     words = ["evaluate", "--data", folder.parent, "--faces", "detect", "--json", report]
     assert main([str(word) for word in words]) == 0
@@ -71,8 +71,8 @@ def said_by_evaluate(picture, name, tmp_path) -> str:
     return said  # fmt: skip
 
 
-def said_by_node(ros, picture) -> str:
-    """Return the label that a recognizer publishes for a camera that shows this picture."""
+def said_by_node(ros, image) -> str:
+    """Return the label that a recognizer publishes for a camera that shows this image."""
     overrides = [Parameter(name, value=0.0)
                  for name in ("smoothing", "switch_margin", "min_confidence")]  # fmt: skip
     node = ros.add(Recognizer(context=ros.context, parameter_overrides=overrides))
@@ -81,28 +81,28 @@ def said_by_node(ros, picture) -> str:
     images = ros.publisher(Image, "/image_raw")
 
     def send_until_read() -> bool:
-        images.publish(to_image_message(picture, ros.node.get_clock().now().to_msg(), "camera"))
+        images.publish(to_image_message(image, ros.node.get_clock().now().to_msg(), "camera"))
         return bool(labels.messages)
 
     wait_until(send_until_read, "a label")
     return labels.messages[0].data
 
 
-def test_predict_evaluate_and_the_node_agree(ros, pictures, tmp_path, capsys):
-    for name, picture in pictures.items():
-        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
-    predicted = said_by_predict(tmp_path, list(pictures), capsys)
-    evaluated = {name: said_by_evaluate(p, name, tmp_path) for name, p in pictures.items()}
+def test_predict_evaluate_and_the_node_agree(ros, images, tmp_path, capsys):
+    for name, image in images.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    predicted = said_by_predict(tmp_path, list(images), capsys)
+    evaluated = {name: said_by_evaluate(p, name, tmp_path) for name, p in images.items()}
     assert predicted == evaluated
     assert len(set(predicted.values())) >= 3  # or it would prove little
-    first, *_ = pictures
-    assert said_by_node(ros, pictures[first]) == predicted[first]
+    first, *_ = images
+    assert said_by_node(ros, images[first]) == predicted[first]
 
 
 @pytest.mark.parametrize("name", ["single_5", "Wolfga_60", "Wolfga_300"])
-def test_the_node_says_what_predict_says(ros, pictures, name, tmp_path, capsys):
-    cv2.imwrite(str(tmp_path / f"{name}.png"), pictures[name])
-    assert said_by_node(ros, pictures[name]) == said_by_predict(tmp_path, [name], capsys)[name]
+def test_the_node_says_what_predict_says(ros, images, name, tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / f"{name}.png"), images[name])
+    assert said_by_node(ros, images[name]) == said_by_predict(tmp_path, [name], capsys)[name]
 
 
 # In streams

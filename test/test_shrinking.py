@@ -15,9 +15,9 @@ from expression_ros.recognition.image_operations import shrunk
 )
 def test_a_photo_comes_out_as_in_one_step(astronaut, width, side):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
-    picture = cv2.resize(grey, (width, width + width % 3), interpolation=cv2.INTER_AREA)
-    small = shrunk(picture, (side, side))
-    one_step = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(grey, (width, width + width % 3), interpolation=cv2.INTER_AREA)
+    small = shrunk(image, (side, side))
+    one_step = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
     assert small.shape == (side, side) and small.dtype == np.uint8
     # Not the same: of an odd number of columns the last one is left out, at each halving.
     assert np.corrcoef(small.ravel(), one_step.ravel())[0, 1] > 0.96
@@ -28,6 +28,6 @@ def test_the_mean_stays():
     assert shrunk(noise, (64, 48)).mean() == pytest.approx(noise.mean(), abs=1.0)
 
 
-def test_a_picture_of_that_size_is_the_picture(astronaut):
+def test_an_image_of_that_size_is_the_image(astronaut):
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
     np.testing.assert_array_equal(shrunk(grey, grey.shape[::-1]), grey)

@@ -17,16 +17,16 @@ PLACES = ((20, 20), (660, 30), (360, 180), (40, 280), (640, 290))  # one in each
 
 @pytest.fixture(scope="module")
 def portrait(astronaut):
-    """Return a grey picture of one person, and where her face is in it."""
+    """Return a grey image of one person, and where her face is in it."""
     grey = cv2.cvtColor(astronaut, cv2.COLOR_BGR2GRAY)
     return grey, next(d.box for d in FaceDetector().search_photo(grey) if d.box.w > 80)
 
 
 def scene(portrait, share, left, top, grey=None):
     """Return a frame with the portrait, and where its face is, a share of the frame's height."""
-    picture, box = portrait
+    image, box = portrait
     scale = share * SIZE[0] / box.w
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     frame = np.full(SIZE, 110, np.uint8) if grey is None else grey
     small = small[: SIZE[0] - top, : SIZE[1] - left]  # her shoulders may leave the frame
     frame[top : top + small.shape[0], left : left + small.shape[1]] = small

@@ -60,17 +60,17 @@ def hours_ahead(ros):
 
 
 class Camera:
-    """Sends a picture thirty times a second, with the stamps that it is given."""
+    """Sends an image thirty times a second, with the stamps that it is given."""
 
-    def __init__(self, ros, picture, stamps):
-        self.picture = picture
+    def __init__(self, ros, image, stamps):
+        self.image = image
         self.frames = 0
         self._stamps = stamps
         self._publisher = ros.node.create_publisher(Image, "image_raw", 1)
         ros.node.create_timer(1 / 30, self._send)
 
     def _send(self):
-        self._publisher.publish(to_image_message(self.picture, next(self._stamps), "camera"))
+        self._publisher.publish(to_image_message(self.image, next(self._stamps), "camera"))
         self.frames += 1
 
 
@@ -102,7 +102,7 @@ def values(one):
 
 def leaves(camera, labels):
     """Let the face leave; return how many labels came after the third frame without it."""
-    camera.picture = np.full_like(camera.picture, 90)
+    camera.image = np.full_like(camera.image, 90)
     frames = camera.frames
     wait_until(lambda: camera.frames > frames + 5, "the empty room")
     labels.clear()

@@ -23,11 +23,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Of each command one call; {file} is a text file, so that no output can be made below it.
 CALLS = {
-    "predict": "predict {picture} --output {file}/out",
+    "predict": "predict {image} --output {file}/out",
     "live": "live --video {missing}",
     "web": "web --video {missing} --port 0",
-    "analyze": "analyze {pictures} --output {file}/out",
-    "demo": "demo --video {picture} --output {file}/out",
+    "analyze": "analyze {images} --output {file}/out",
+    "demo": "demo --video {image} --output {file}/out",
     "robots": "robots",
     "robots show": "robots show {file}",
     "calibrate": "calibrate ada --faces {missing}",
@@ -153,7 +153,7 @@ def test_an_output_that_cannot_be_made_is_told_with_the_remedy(files, capsys, co
 def test_letters_that_a_terminal_lacks_are_shown_as_question_marks(files, monkeypatch):
     out = terminal("ascii")
     monkeypatch.setattr(sys, "stdout", out)
-    monkeypatch.chdir(files["file"].parent)  # where predict puts its picture
+    monkeypatch.chdir(files["file"].parent)  # where predict puts its image
     assert cli.main(["predict", str(files["picture"])]) in (0, 1)
     out.flush()
     assert "gr?n.png" in out.buffer.getvalue().decode("ascii")

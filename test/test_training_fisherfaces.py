@@ -21,10 +21,10 @@ from expression_ros.training.data.fer2013 import load_fer2013
 from expression_ros.training.data.image_archives import load_cropped_archive
 from expression_ros.training.evaluation.metrics import evaluate
 from expression_ros.training.fisherfaces.ensemble import train_fisherfaces
-from expression_ros.training.fisherfaces.lessons import lesson_of
 from expression_ros.training.fisherfaces.members import train_members
 from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
 from expression_ros.training.fisherfaces.settings import FisherfaceConfig, FisherfaceSettings
+from expression_ros.training.fisherfaces.training_set import training_set_of
 
 pytest.importorskip("sklearn", reason="training needs scikit-learn: pip install '.[train]'")
 
@@ -123,12 +123,12 @@ def test_the_manifest_records_the_settings_that_the_models_depend_on_and_no_othe
 ):
     vectors, numbers = clouds()
     faces = FaceSet(np.zeros((len(numbers), 48, 48), np.uint8), np.array(LABELS)[numbers])
-    lesson = lesson_of(faces, "single")
+    training_set = training_set_of(faces, "single")
     both = np.concatenate([vectors, vectors + 0.01]).astype(np.float32)
 
     def trained(settings: FisherfaceSettings) -> tuple[list[bytes], dict[str, object]]:
         config = FisherfaceConfig(Path("data"), tmp_path, settings, descriptor="pixels")
-        record = train_members(lesson, both, config).training
+        record = train_members(training_set, both, config).training
         return [path.read_bytes() for path in sorted(tmp_path.glob("*.gz"))], record
 
     models, record = trained(settings)
@@ -141,12 +141,12 @@ def test_the_manifest_records_the_settings_that_the_models_depend_on_and_no_othe
         assert (changed != models) == (name in told), name
 
 
-def test_favoured_class_wins_more_often_and_opencv_agrees(tmp_path):
+def test_class_wins_more_often_and_opencv_agrees_with_a_prior_offset(tmp_path):
     vectors, numbers = clouds()
     test, _ = clouds(400, seed=6)
 
     def said_happiness(amount: float) -> int:
-        settings = FisherfaceSettings(members=1, favour={1: amount})
+        settings = FisherfaceSettings(members=1, prior_offsets={1: amount})
         model = train_fisherfaces(vectors, numbers, settings)[0]
         write_opencv_model(tmp_path / "model.xml", model, CLASSES)
         opencv = cv2.face.FisherFaceRecognizer.create()
@@ -215,18 +215,18 @@ def test_kaggles_csv_reads_like_the_npz_file(tmp_path, tiny_fer2013):
 
 def test_archive_is_read_with_its_folders_as_labels(tmp_path):
     path = tmp_path / "faces.zip"
-    picture = cv2.imencode(".png", np.full((60, 50), 7, np.uint8))[1].tobytes()
+    image = cv2.imencode(".png", np.full((60, 50), 7, np.uint8))[1].tobytes()
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("set/happy/a.png", picture)
-        archive.writestr("set/readme.txt", "no picture")
+        archive.writestr("set/happy/a.png", image)
+        archive.writestr("set/readme.txt", "no image")
     faces = load_cropped_archive(path)
     assert faces.labels.tolist() == ["happiness"] and faces.images.shape == (1, 48, 48)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
-    [("set/hungry/a.png", b"x", "hungry"), ("set/happy/a.png", b"x", "no readable picture"),
-     ("set/happy/a.png", b"", "no readable picture"), ("a.txt", b"", "no pictures")],
+    [("set/hungry/a.png", b"x", "hungry"), ("set/happy/a.png", b"x", "not a readable image"),
+     ("set/happy/a.png", b"", "not a readable image"), ("a.txt", b"", "no images")],
 )  # fmt: skip
 def test_bad_archive_is_refused(tmp_path, name, content, message):
     path = tmp_path / "faces.zip"
@@ -255,7 +255,7 @@ def test_train_then_evaluate(tmp_path, tiny_fer2013, capsys):
     assert f"accuracy {measured['accuracy']:.4f}" in capsys.readouterr().out
 
 
-def test_favoured_label_is_in_the_manifest_and_on_the_card(tmp_path, tiny_fer2013):
+def test_label_is_in_the_manifest_and_on_the_card_with_a_prior_offset(tmp_path, tiny_fer2013):
     model = tmp_path / "model"
     assert run("train", "fisherfaces", "--data", tiny_fer2013, "--output", model, "--members", 2,
                "--descriptor", "pixels", "--favour", "happy=2") == 0  # fmt: skip
@@ -271,7 +271,7 @@ def test_favoured_label_is_in_the_manifest_and_on_the_card(tmp_path, tiny_fer201
         (("--favour", "happy=1", "--ensemble", "opencv"), "priors"),
     ],
 )
-def test_favour_that_cannot_be_is_answered_with_one_line(
+def test_prior_offset_that_cannot_be_is_answered_with_one_line(
     tmp_path, tiny_fer2013, capsys, words, message
 ):
     assert run("train", "fisherfaces", "--data", tiny_fer2013, "--output", tmp_path / "model",
@@ -281,7 +281,7 @@ def test_favour_that_cannot_be_is_answered_with_one_line(
 
 
 @pytest.mark.parametrize("word", ["happiness", "hungry=1", "happy=much", "happy=nan", "happy=11"])
-def test_favour_that_is_none_is_refused(tmp_path, capsys, word):
+def test_prior_offset_that_is_none_is_refused(tmp_path, capsys, word):
     with pytest.raises(SystemExit):
         run("train", "fisherfaces", "--data", tmp_path, "--favour", word)
     assert "--favour" in capsys.readouterr().err

@@ -127,13 +127,13 @@ def test_changed_file_is_refused(folder):
 def test_file_that_is_no_model_is_refused(folder, content):
     (folder / "knn.npz").write_bytes(content)
     edit(folder)
-    assert "no npz file of plain arrays" in refused("knn", folder)
+    assert "not an npz file of plain arrays" in refused("knn", folder)
 
 
 def test_pickled_array_is_refused(folder):
     np.savez(folder / "knn.npz", rule=np.array([{}], dtype=object))
     edit(folder)
-    assert "no npz file of plain arrays" in refused("knn", folder)
+    assert "not an npz file of plain arrays" in refused("knn", folder)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_thresholds_can_be_given_when_the_model_is_loaded(trained):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("happy", "no threshold like"), ("happy=much", "no threshold like"),
+    [("happy", "not a threshold like"), ("happy=much", "not a threshold like"),
      ("hungry=0.3", "hungry"), ("happy=1.3", "between 0 and 1"), ("fear=0.3", "it says")],
 )  # fmt: skip
 def test_thresholds_that_make_no_sense_are_refused(trained, text, message):

@@ -142,7 +142,7 @@ def test_temperature_makes_probabilities_right_that_often():
     assert best_temperature(decisions, numbers) == pytest.approx(0.4, rel=0.15)
 
 
-def test_pictures_and_their_mirror_images_are_held_out_together():
+def test_images_and_their_mirror_images_are_held_out_together():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(60, 4)).astype(np.float32)
     numbers, pairs = np.tile(np.arange(30) % 2, 2), np.tile(np.arange(30), 2)

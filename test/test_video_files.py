@@ -34,7 +34,7 @@ def test_a_phones_video_stands_upright(film, degrees):
     assert source.read().shape == frame.shape
 
 
-def test_only_the_track_with_the_pictures_counts(film):
+def test_only_the_track_with_the_images_counts(film):
     data = turn(film, 90).read_bytes()
     film.write_bytes(data.replace(b"vide", b"soun", 1))
     assert rotation_of(film) is None

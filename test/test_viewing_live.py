@@ -25,7 +25,7 @@ from expression_ros.recognition.overlay import COLOURS
 from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.session.live import LiveFrame, LiveSession, behaviour_as_node
 from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
-from expression_ros.viewing.live_picture import LivePicture, person_picture
+from expression_ros.viewing.live_image import LiveImage, person_image
 
 # As after "pip install ." with no ROS: whatever imports one of these fails.
 CORE_ALONE = """
@@ -89,16 +89,16 @@ def run(*words, code=COMMAND, **environment):
 
 
 def drawn_answer(robot: str, word: str) -> np.ndarray:
-    """Return the part of the picture in which the robot's word is written."""
+    """Return the part of the image in which the robot's word is written."""
     frame = LiveFrame(np.zeros((384, 512, 3), np.uint8), FrameReading(()))
-    return LivePicture(load_robot(robot)).draw(frame, word, 0.0, ended=False)[310:, 640:]
+    return LiveImage(load_robot(robot)).draw(frame, word, 0.0, ended=False)[310:, 640:]
 
 
 def shows(screen, robot: str, word: str) -> bool:
     """Return whether the screen shows a happy face with its box, and this word of the robot."""
-    picture = screen.picture()[:480, :1040]  # without a window manager it is in the corner
-    boxed = (picture[:, :640] == COLOURS["happiness"]).all(axis=2).sum() > 500
-    return bool(boxed and np.array_equal(picture[310:, 640:], drawn_answer(robot, word)))
+    image = screen.image()[:480, :1040]  # without a window manager it is in the corner
+    boxed = (image[:, :640] == COLOURS["happiness"]).all(axis=2).sum() > 500
+    return bool(boxed and np.array_equal(image[310:, 640:], drawn_answer(robot, word)))
 
 
 def test_the_window_shows_person_and_answer_and_q_ends_it(live, screen, film):
@@ -120,7 +120,7 @@ def test_another_robot_is_sent_its_own_word_and_escape_ends_it(live, screen, fil
 
 def test_closing_the_window_ends_it(live, screen, film):
     process, window = live("--video", film)
-    wait_for(lambda: screen.picture()[:480, :1040].any(), "a picture")
+    wait_for(lambda: screen.image()[:480, :1040].any(), "an image")
     screen.close_window(window)
     assert process.wait(PATIENCE_S) == 0
     assert process.stderr.read() == ""
@@ -130,18 +130,18 @@ def test_other_keys_and_the_end_of_the_video_leave_the_window_open(live, screen,
     process, _ = live("--video", film, "--privacy", DROP)
 
     def is_neutral() -> bool:
-        answer = screen.picture()[310:480, 640:1040]
+        answer = screen.image()[310:480, 640:1040]
         return np.array_equal(answer, drawn_answer("virtual_face", "neutral"))
 
     def is_smiling() -> bool:
-        answer = screen.picture()[310:480, 640:1040]
+        answer = screen.image()[310:480, 640:1040]
         return np.array_equal(answer, drawn_answer("virtual_face", "smile"))
 
     wait_for(is_smiling, "a smile")
     screen.press("x")
     wait_for(is_neutral, "the robot to calm down after the end")
     assert process.poll() is None
-    person = screen.picture()[:480, :640]
+    person = screen.image()[:480, :640]
     assert (person == 128).all(axis=2).mean() > 0.6  # nothing of the person is left
     screen.press("q")
     assert process.wait(PATIENCE_S) == 0
@@ -151,7 +151,7 @@ def test_other_keys_and_the_end_of_the_video_leave_the_window_open(live, screen,
     "words, said",
     [
         (["--camera", "/dev/video97"], "there is no /dev/video97"),
-        (["--camera", "film.avi"], "is no webcam"),
+        (["--camera", "film.avi"], "is not a webcam"),
         (["--video", "none.avi"], "none.avi"),
         (["--robot", "nobody"], "no robot 'nobody'"),
         (["--style", "nobody"], "nobody"),
@@ -228,27 +228,25 @@ def test_a_webcam_that_falls_silent_is_an_error(film, shipped_classifier):
         return ""
 
     try:
-        assert "gives no more pictures" in str(wait_for(ask, "the end of the webcam"))
+        assert "gives no more images" in str(wait_for(ask, "the end of the webcam"))
         assert not session.has_ended
     finally:
         session.close()
 
 
-def test_pictures_of_a_folder_that_are_not_read_are_counted(
-    astronaut, tmp_path, monkeypatch, capsys
-):
-    (tmp_path / "a_broken.png").write_bytes(b"no picture")
+def test_images_of_a_folder_that_are_not_read_are_counted(astronaut, tmp_path, monkeypatch, capsys):
+    (tmp_path / "a_broken.png").write_bytes(b"no image")
     cv2.imwrite(str(tmp_path / "b.png"), astronaut)
 
     class Window:
-        """A window in which somebody presses q as soon as there is a picture."""
+        """A window in which somebody presses q as soon as there is an image."""
 
         is_closed = False
 
         def __init__(self, title):
             self.pressed = []
 
-        def show(self, picture):
+        def show(self, image):
             self.pressed = ["q"]
 
         def keys(self):
@@ -257,9 +255,9 @@ def test_pictures_of_a_folder_that_are_not_read_are_counted(
         def close(self):
             pass
 
-    monkeypatch.setattr("expression_ros.viewing.windows.PictureWindow", Window)
+    monkeypatch.setattr("expression_ros.viewing.windows.ImageWindow", Window)
     assert main(["live", "--video", str(tmp_path)]) == 0
-    assert "not read: 1 of its pictures: a_broken.png" in capsys.readouterr().err
+    assert "not read: 1 of its images: a_broken.png" in capsys.readouterr().err
 
 
 def test_landmarks_of_a_real_face_lie_around_its_box(film, shipped_classifier):
@@ -278,8 +276,8 @@ def test_landmarks_of_a_real_face_lie_around_its_box(film, shipped_classifier):
     ((x, y, w, h), points) = frame.reading.faces[0].box, frame.landmarks[0]
     assert points.shape == (68, 2) and len(frame.landmarks) == len(frame.reading.faces)
     assert np.all(np.abs(points.mean(axis=0) - (x + w / 2, y + h / 2)) < 0.25 * w)
-    plain = person_picture(LiveFrame(frame.image, frame.reading), "")
-    drawn = person_picture(frame, "")
+    plain = person_image(LiveFrame(frame.image, frame.reading), "")
+    drawn = person_image(frame, "")
     changed = np.argwhere((plain != drawn).any(axis=2))[:, ::-1]
     factor = drawn.shape[0] / frame.image.shape[0]
     for place in changed:
@@ -296,40 +294,40 @@ def reading_of(*boxes: Box) -> FrameReading:
 
 @pytest.mark.parametrize("size", [(480, 640), (240, 320), (1080, 1920), (1920, 1080), (100, 2000)])
 @pytest.mark.parametrize("privacy", [NONE, "blur", DROP])
-def test_any_frame_becomes_a_picture_of_the_same_height_and_is_not_drawn_on(size, privacy):
+def test_any_frame_becomes_an_image_of_the_same_height_and_is_not_drawn_on(size, privacy):
     image = np.full((*size, 3), 60, np.uint8)
     h = size[0] // 2
     frame = LiveFrame(image, reading_of(Box(10, 10, h, h)), (np.full((68, 2), 20.0),), 12.3)
-    picture = person_picture(frame, "12 fps", privacy)
-    assert picture.shape[0] == 480 and picture.shape[1] <= 854 and picture.dtype == np.uint8
-    assert (picture == COLOURS["happiness"]).all(axis=2).any()
+    shown = person_image(frame, "12 fps", privacy)
+    assert shown.shape[0] == 480 and shown.shape[1] <= 854 and shown.dtype == np.uint8
+    assert (shown == COLOURS["happiness"]).all(axis=2).any()
     assert (image == 60).all()
 
 
-def test_the_face_moves_to_the_expression_and_the_picture_is_redrawn_only_for_news():
+def test_the_face_moves_to_the_expression_and_the_image_is_redrawn_only_for_news():
     frame = LiveFrame(np.zeros((480, 640, 3), np.uint8), reading_of())
-    picture = LivePicture(load_robot("virtual_face"))
-    neutral = picture.draw(frame, "neutral", 0.0, ended=False)
-    smiling = picture.draw(frame, "smile", 0.01, ended=False)
-    smiling = picture.draw(frame, "smile", 2.0, ended=False)
+    image = LiveImage(load_robot("virtual_face"))
+    neutral = image.draw(frame, "neutral", 0.0, ended=False)
+    smiling = image.draw(frame, "smile", 0.01, ended=False)
+    smiling = image.draw(frame, "smile", 2.0, ended=False)
     assert (neutral[:310, 640:] != smiling[:310, 640:]).any(axis=2).mean() > 0.02
     assert (neutral[310:, 640:] != smiling[310:, 640:]).any()
     assert (neutral[:, :640] == smiling[:, :640]).all()
-    ended = picture.draw(frame, "smile", 2.0, ended=True)
+    ended = image.draw(frame, "smile", 2.0, ended=True)
     assert (ended[:, :640] != smiling[:, :640]).any()  # says so
 
 
-def test_a_word_too_long_for_the_picture_is_written_smaller():
+def test_a_word_too_long_for_the_image_is_written_smaller():
     text = drawn_answer("virtual_face", "an_expression_with_a_name_that_never_seems_to_end")
     written = (text > 200).all(axis=2)
     assert written.any() and not written[:, :8].any() and not written[:, -8:].any()
 
 
-def test_the_window_takes_pictures_larger_than_the_screen(screen, tmp_path):
+def test_the_window_takes_images_larger_than_the_screen(screen, tmp_path):
     code = (
         "import sys, time, numpy as np\n"
-        "from expression_ros.viewing.windows import PictureWindow\n"
-        "window = PictureWindow('large')\n"
+        "from expression_ros.viewing.windows import ImageWindow\n"
+        "window = ImageWindow('large')\n"
         "while 'q' not in window.keys():\n"
         "    window.show(np.full((1500, 3000, 3), (10, 200, 90), np.uint8))\n"
         "    time.sleep(0.02)\n"
@@ -344,7 +342,7 @@ def test_the_window_takes_pictures_larger_than_the_screen(screen, tmp_path):
     try:
         screen.wait_for_window("large")
         colour = (10, 200, 90)
-        wait_for(lambda: (screen.picture()[:600] == colour).all(), "the picture, as wide as screen")
+        wait_for(lambda: (screen.image()[:600] == colour).all(), "the image, as wide as screen")
         time.sleep(0.1)
         screen.press("q")
         assert process.wait(PATIENCE_S) == 0

@@ -1,4 +1,4 @@
-"""The table of ``expression-ros predict`` and the pictures it writes."""
+"""The table of ``expression-ros predict`` and the images it writes."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def names(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def pixels_of(picture, colour) -> int:
-    return int((picture == colour).all(axis=2).sum())
+def pixels_of(image, colour) -> int:
+    return int((image == colour).all(axis=2).sum())
 
 
-def test_the_annotated_picture_lies_in_the_current_folder_and_is_named(
+def test_the_annotated_image_lies_in_the_current_folder_and_is_named(
     portrait, astronaut, tmp_path, capsys
 ):
     assert main(["predict", str(portrait)]) == 0
@@ -45,10 +45,10 @@ def test_the_annotated_picture_lies_in_the_current_folder_and_is_named(
     assert written == "written: astronaut_expression.png"
     assert names(tmp_path / "here") == ["astronaut_expression.png"]
     assert names(portrait.parent) == ["astronaut.png"]
-    picture = cv2.imread("astronaut_expression.png")
-    assert picture.shape == astronaut.shape
-    assert pixels_of(picture, COLOURS["happiness"]) > 500
-    untouched = picture[300:] == astronaut[300:]  # below the box; the panel is beside it
+    image = cv2.imread("astronaut_expression.png")
+    assert image.shape == astronaut.shape
+    assert pixels_of(image, COLOURS["happiness"]) > 500
+    untouched = image[300:] == astronaut[300:]  # below the box; the panel is beside it
     assert untouched.mean() > 0.95
 
 
@@ -64,13 +64,13 @@ def test_no_file_is_ever_overwritten(portrait, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("option", ["--no-picture", "--json"])
-def test_without_a_picture_nothing_is_written(portrait, tmp_path, capsys, option):
+def test_without_an_image_nothing_is_written(portrait, tmp_path, capsys, option):
     assert main(["predict", str(portrait), option]) == 0
     assert names(tmp_path / "here") == [] and names(portrait.parent) == ["astronaut.png"]
     assert "written" not in capsys.readouterr().out
 
 
-def test_json_names_the_picture_that_was_asked_for(portrait, tmp_path, capsys):
+def test_json_names_the_image_that_was_asked_for(portrait, tmp_path, capsys):
     folder = tmp_path / "new" / "folder"
     assert main(["predict", str(portrait), "--json", "--output", str(folder)]) == 0
     (result,) = json.loads(capsys.readouterr().out)
@@ -99,24 +99,24 @@ def test_small_photos_are_enlarged_and_those_without_a_face_say_so(
     rows = capsys.readouterr().out.splitlines()
     assert rows[2].split()[1:] == ["-", "no", "face"]
     assert cv2.imread("small_expression.png").shape == (320, 320, 3)
-    picture = cv2.imread("wall_expression.png")
-    assert picture.shape == (400, 500, 3)
-    assert pixels_of(picture[350:], (128, 128, 128)) < 150 * 500  # "no face", in the corner
-    assert (picture[:350] == 128).all()
+    image = cv2.imread("wall_expression.png")
+    assert image.shape == (400, 500, 3)
+    assert pixels_of(image[350:], (128, 128, 128)) < 150 * 500  # "no face", in the corner
+    assert (image[:350] == 128).all()
 
 
-def test_every_face_of_the_table_is_boxed_in_the_picture(clips, tmp_path, monkeypatch, capsys):
+def test_every_face_of_the_table_is_boxed_in_the_image(clips, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["predict", str(clips / "multi_face.jpg")]) == 0
     _, *rows, _ = capsys.readouterr().out.splitlines()
     assert [row.split()[1] for row in rows] == [str(k + 1) for k in range(len(rows))]
     assert len(rows) >= 4
-    picture = cv2.imread("multi_face_expression.png")
+    image = cv2.imread("multi_face_expression.png")
     for row in rows:
         width, x, y = int(row.split()[5].split("x")[0]), *map(int, row.split()[-1].split(","))
         label = row.split()[2]
         sides = [x - 2, x - 1, x, x + 1, x + 2, x + width - 1, x + width, x + width + 1]
-        edges = picture[y + width // 2, sides]  # one may lie under the box of a larger face
+        edges = image[y + width // 2, sides]  # one may lie under the box of a larger face
         assert (edges == COLOURS[label]).all(axis=1).any(), row
 
 
@@ -172,17 +172,17 @@ def test_a_photo_on_its_side_is_drawn_on_upright(astronaut, tmp_path, monkeypatc
     (tmp_path / "phone.jpg").write_bytes(with_orientation(data, 6))  # to be turned clockwise
     assert main(["predict", "phone.jpg"]) == 0
     assert "happiness" in capsys.readouterr().out
-    picture = cv2.imread("phone_expression.png")
-    assert picture.shape == (400, 512, 3)
-    below = np.abs(picture[300:].astype(int) - astronaut[300:400])
+    image = cv2.imread("phone_expression.png")
+    assert image.shape == (400, 512, 3)
+    below = np.abs(image[300:].astype(int) - astronaut[300:400])
     assert np.median(below) < 10
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
 def test_what_is_no_photo_is_refused_in_colour_too(tmp_path, content):
     path = tmp_path / "photo.png"
     path.write_bytes(content)
-    with pytest.raises(PhotoError, match=r"not a picture|is empty"):
+    with pytest.raises(PhotoError, match=r"not an image|is empty"):
         read_colour_photo(path)
     with pytest.raises(PhotoError, match="no such file"):
         read_colour_photo(tmp_path)

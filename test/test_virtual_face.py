@@ -1,4 +1,4 @@
-"""The virtual face: its expressions, its movement, its pictures."""
+"""The virtual face: its expressions, its movement, its images."""
 
 import itertools
 import math
@@ -29,15 +29,15 @@ TABLE = np.array([shape.to_array() for shape in EXPRESSIONS.values()])
 SPAN = np.ptp(TABLE, axis=0)  # how far each parameter moves at most
 
 WIDTH, HEIGHT = 320, 240
-# Rows of the picture of that size, and the columns of the head's front.
+# Rows of the image of that size, and the columns of the head's front.
 REGIONS = {"brows": (24, 87), "eyes": (87, 143), "mouth": (150, 222)}
 FRONT = slice(50, 270)
 
 
 def grey(word: str) -> np.ndarray:
     """Return the lightness of an expression, int: what is left to one who sees no colour."""
-    picture = draw_face(EXPRESSIONS[word], WIDTH, HEIGHT)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(int)
+    image = draw_face(EXPRESSIONS[word], WIDTH, HEIGHT)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(int)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def greys() -> dict[str, np.ndarray]:
 
 
 def difference(first: np.ndarray, second: np.ndarray, region: str) -> float:
-    """Return the mean difference of two grey pictures in a region, 0..255."""
+    """Return the mean difference of two grey images in a region, 0..255."""
     top, bottom = REGIONS[region]
     return float(np.abs(first - second)[top:bottom, FRONT].mean())
 
@@ -229,15 +229,15 @@ def test_blink_hides_the_white_of_the_eyes_and_shows_it_again():
     animator.shape_at(0.0)  # its life begins
     whites = []
     for tick in (start - 20, start + 1, start + 30):
-        picture = draw_face(animator.shape_at(tick * 0.01), WIDTH, HEIGHT)
-        whites.append(int((picture[70:143, FRONT].min(axis=2) > 250).sum()))
+        image = draw_face(animator.shape_at(tick * 0.01), WIDTH, HEIGHT)
+        whites.append(int((image[70:143, FRONT].min(axis=2) > 250).sum()))
     before, during, after = whites
     assert before > 1000
     assert during == 0
     assert after == pytest.approx(before, rel=0.1)
 
 
-# ------------------------------------------------------------------------------------- pictures
+# ------------------------------------------------------------------------------------- images
 
 
 @pytest.mark.parametrize("first, second", list(itertools.combinations(WORDS, 2)))
@@ -265,19 +265,19 @@ def test_pairs_that_people_mix_up_differ_where_people_look(greys, first, second,
 
 def test_only_contempt_is_drawn_lopsided(greys):
     """The eyes are left out: the light on them comes from one side."""
-    for word, picture in greys.items():
-        mirrored = picture[:, ::-1]
-        lopsided = [difference(picture, mirrored, region) for region in ("brows", "mouth")]
+    for word, image in greys.items():
+        mirrored = image[:, ::-1]
+        lopsided = [difference(image, mirrored, region) for region in ("brows", "mouth")]
         if word == "contemptuous":
             assert min(lopsided) > 5, lopsided
         else:
             assert max(lopsided) < 2, (word, lopsided)
 
 
-def mouth_bow(picture: np.ndarray) -> float:
+def mouth_bow(image: np.ndarray) -> float:
     """Return how many pixels the corners of the mouth are above its middle."""
     top, bottom = REGIONS["mouth"]
-    rows, columns = np.nonzero(picture[top:bottom, 80:240] < 60)
+    rows, columns = np.nonzero(image[top:bottom, 80:240] < 60)
     left, right = columns.min(), columns.max()
     ends = rows[(columns <= left + 3) | (columns >= right - 3)].mean()
     middle = rows[np.abs(columns - (left + right) / 2.0) <= 3].mean()
@@ -295,16 +295,16 @@ def test_smile_curves_up_and_sadness_curves_down(greys):
     [(64, 64), (65, 63), (160, 120), (121, 397), (397, 121), (32, 4096), (641, 479), (1920, 1080)],
 )
 def test_face_is_drawn_at_any_size(width, height):
-    pictures = [draw_face(shape, width, height) for shape in EXPRESSIONS.values()]
-    for picture in pictures:
-        assert picture.shape == (height, width, 3)
-        assert picture.dtype == np.uint8
-    for first, second in itertools.combinations(pictures, 2):
+    images = [draw_face(shape, width, height) for shape in EXPRESSIONS.values()]
+    for image in images:
+        assert image.shape == (height, width, 3)
+        assert image.dtype == np.uint8
+    for first, second in itertools.combinations(images, 2):
         assert (first != second).any()
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_small_picture_shows_the_same_face_as_a_large_one(word):
+def test_small_image_shows_the_same_face_as_a_large_one(word):
     large = draw_face(EXPRESSIONS[word], 1280, 960)
     small = draw_face(EXPRESSIONS[word], 160, 120)
     shrunk = cv2.resize(large, (160, 120), interpolation=cv2.INTER_AREA)
@@ -321,11 +321,11 @@ def test_small_picture_shows_the_same_face_as_a_large_one(word):
 @pytest.mark.parametrize("width, height", [(64, 64), (640, 480), (1280, 720)])
 def test_edges_are_smooth(width, height):
     """Between the light and the dark parts there are pixels of many shades."""
-    picture = cv2.cvtColor(draw_face(EXPRESSIONS["neutral"], width, height), cv2.COLOR_BGR2GRAY)
-    assert len(np.unique(picture)) > 60
+    image = cv2.cvtColor(draw_face(EXPRESSIONS["neutral"], width, height), cv2.COLOR_BGR2GRAY)
+    assert len(np.unique(image)) > 60
 
 
-def test_picture_belongs_to_the_caller():
+def test_image_belongs_to_the_caller():
     first = draw_face(EXPRESSIONS["sad"], 700, 700)
     kept = first.copy()
     first[:] = 0
@@ -345,9 +345,9 @@ def test_every_face_between_two_expressions_can_be_drawn():
     for tick in range(1, 300):
         if tick % 20 == 0:
             animator.set_target(chance.choice(WORDS), tick / 60.0)
-        picture = draw_face(animator.shape_at(tick / 60.0), 96, 72).astype(int)
-        assert np.abs(picture - last).mean() < 12  # one frame at 60 Hz; 40 between expressions
-        last = picture
+        image = draw_face(animator.shape_at(tick / 60.0), 96, 72).astype(int)
+        assert np.abs(image - last).mean() < 12  # one frame at 60 Hz; 40 between expressions
+        last = image
 
 
 # ---------------------------------------------------------------------------------------- sheet

@@ -69,7 +69,7 @@ def test_a_person_is_asked_learnt_used_and_forgotten(web, session, person, home)
         assert step(web, do="start", name="ada") == (200, {"do": "start", "name": "ada"})
         status, answer = step(web, do="start", name="bob")
         assert status == 409 and "ada is being calibrated" in answer["error"]
-        wait_until(lambda: told(web).get("taken", 0) > 0, "pictures of neutral")
+        wait_until(lambda: told(web).get("taken", 0) > 0, "images of neutral")
         wait_until(lambda: told(web).get("emotion") == "happiness", "the next question")
         wait_until(lambda: "alone" in told(web).get("advice", ""), "advice to whom nobody sees")
         step(web, do="skip")
@@ -85,7 +85,7 @@ def test_a_person_is_asked_learnt_used_and_forgotten(web, session, person, home)
     assert rows["all"]["after"] < rows["all"]["before"]
     assert load_person("ada").counts() == {"neutral": 10, "surprise": 10}
     kept = [path for path in home.rglob("*") if path.is_file()]
-    assert [path.name for path in kept] == ["ada.npz"]  # and no picture
+    assert [path.name for path in kept] == ["ada.npz"]  # and no image
 
     person.asked = lambda: "surprise"
     wait_until(lambda: leading(web) == "surprise", "the person's own surprise")
@@ -111,12 +111,12 @@ def test_stopping_keeps_nothing(web, session):
 @pytest.mark.parametrize(
     ("wanted", "status", "line"),
     [
-        ({"do": "start", "name": "../../etc/x"}, 409, "is no name for a person"),
-        ({"do": "start", "name": ""}, 409, "is no name for a person"),
-        ({"do": "start", "name": "a%sb"}, 409, "'a%sb' is no name"),
+        ({"do": "start", "name": "../../etc/x"}, 409, "is not a name for a person"),
+        ({"do": "start", "name": ""}, 409, "is not a name for a person"),
+        ({"do": "start", "name": "a%sb"}, 409, "'a%sb' is not a name"),
         ({"do": "forget", "name": "nobody"}, 409, "cannot be deleted"),
         ({"do": "use", "name": "nobody"}, 409, "nobody is called nobody"),
-        ({"do": "use", "name": "../x"}, 409, "is no name for a person"),
+        ({"do": "use", "name": "../x"}, 409, "is not a name for a person"),
         ({"do": "dance"}, 400, "send JSON with do (start, skip"),
         ({"do": "start", "name": 3}, 400, "send JSON with do"),
         ({"do": "start", "name": "a", "again": "yes"}, 400, "send JSON with do"),

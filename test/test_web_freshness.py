@@ -199,7 +199,7 @@ def test_a_camera_that_stalls_is_told_and_what_it_last_showed_is_marked_as_old(p
         expect(connection).to_have_text("live")
         expect(page.locator("#age")).to_have_text("")
         source.stalled.set()
-        expect(connection).to_have_text("no picture from the camera")
+        expect(connection).to_have_text("no image from the camera")
         expect(page.locator("#age")).to_have_text(re.compile(r"as it was \d+ s ago"))
         expect(page.locator("body")).to_have_class("old")
         expect(page.locator("#expression")).to_have_text("neutral")  # the robot lets go
@@ -251,7 +251,7 @@ def test_without_a_camera_nobody_is_said_to_be_there_or_not(page):
     server.start()
     try:
         page.goto(server.address)
-        expect(page.locator("#connection")).to_have_text("no picture from the camera")
+        expect(page.locator("#connection")).to_have_text("no image from the camera")
         expect(page.locator("#expression")).to_have_text("neutral")
         expect(page.locator("#label")).to_have_text("nothing yet")
         expect(page.locator("#minute-text")).to_contain_text("Nothing is known")

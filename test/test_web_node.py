@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("quick_reports")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-PICTURE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+IMAGE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 @pytest.fixture(autouse=True)
@@ -108,16 +108,16 @@ def test_scores_of_another_frame_are_not_shown_beside_a_label(ros, node, web):
 def overlay(ros):
     grey, now = np.full((48, 64, 3), 90, np.uint8), ros.node.get_clock().now().to_msg()
     message = to_jpeg_message(grey, now, "camera")
-    return Repeating(ros, CompressedImage, "face_emotion/image/compressed", message, PICTURE)
+    return Repeating(ros, CompressedImage, "face_emotion/image/compressed", message, IMAGE)
 
 
 def test_a_camera_that_falls_silent_is_not_taken_for_an_empty_room(ros, node, web):
     labels = Repeating(ros, String, "face_emotion", String(data="happiness"))
-    pictures = overlay(ros)
+    images = overlay(ros)
     with web.events() as events:
         wait_until(lambda: node._small_until and web.state()["label"] == "happiness", "frames")
         labels.stop(ros)
-        pictures.stop(ros)
+        images.stop(ros)
         wait_until(lambda: web.state()["age"] > web_node._NOBODY_S + 0.3, "an old frame")
         assert web.state()["label"] == "happiness"
         assert next(events)[0] == "history"
@@ -175,29 +175,29 @@ def test_the_overlay_is_subscribed_only_while_a_browser_looks(ros, node, web):
     wide = np.full((720, 1280, 3), (0, 0, 255), np.uint8)
     message = to_jpeg_message(wide, ros.node.get_clock().now().to_msg(), "camera")
     overlay = Repeating(
-        ros, CompressedImage, "face_emotion/image/compressed", message, PICTURE
+        ros, CompressedImage, "face_emotion/image/compressed", message, IMAGE
     ).publisher
     wait_until(lambda: not web.state()["problem"], "the publisher to be found")
     assert overlay.get_subscription_count() == 0
     assert web.ask("/picture/overlay")[0] == 204
     with web.events():
         wait_until(lambda: overlay.get_subscription_count() == 1, "the subscription")
-        body = wait_until(lambda: web.ask("/picture/overlay")[2], "a picture")
-        picture = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
-        assert picture.shape == (360, 640, 3) and picture[..., 2].mean() > 200
+        body = wait_until(lambda: web.ask("/picture/overlay")[2], "an image")
+        image = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
+        assert image.shape == (360, 640, 3) and image[..., 2].mean() > 200
     wait_until(lambda: overlay.get_subscription_count() == 0, "the end of the subscription")
-    wait_until(lambda: web.ask("/picture/overlay")[0] == 204, "the picture to be forgotten")
+    wait_until(lambda: web.ask("/picture/overlay")[0] == 204, "the image to be forgotten")
 
 
 def test_a_small_overlay_is_passed_on_as_it_is_and_a_broken_one_is_survived(ros, node, web):
     grey, now = np.full((480, 640, 3), 90, np.uint8), ros.node.get_clock().now().to_msg()
     small = to_jpeg_message(grey, now, "camera")
     sender = Repeating(ros, CompressedImage, "face_emotion/image/compressed",
-                       CompressedImage(format="jpeg", data=b"no picture"), PICTURE)  # fmt: skip
+                       CompressedImage(format="jpeg", data=b"no image"), IMAGE)  # fmt: skip
     with web.events():
-        wait_until(lambda: node._painter.problem, "the broken picture to be noticed")
+        wait_until(lambda: node._painter.problem, "the broken image to be noticed")
         sender.message = small
-        body = wait_until(lambda: web.ask("/picture/overlay")[2], "a picture")
+        body = wait_until(lambda: web.ask("/picture/overlay")[2], "an image")
     assert body == bytes(small.data)
 
 
@@ -213,7 +213,7 @@ def test_the_camera_is_subscribed_only_while_somebody_is_calibrated(ros, node, w
     with web.events():
         assert do(web, do="start", name="ada")[0] == 200
         wait_until(lambda: camera.get_subscription_count() == 1, "the subscription")
-        wait_until(lambda: web.state()["calibration"].get("taken"), "a clear picture")
+        wait_until(lambda: web.state()["calibration"].get("taken"), "a clear image")
         assert do(web, do="cancel")[0] == 200
     wait_until(lambda: camera.get_subscription_count() == 0, "the end of the subscription")
     status, answer = do(web, do="use", name="nobody")
@@ -224,7 +224,7 @@ def test_a_calibration_without_a_camera_says_so_and_what_to_do(ros, node, web, m
     monkeypatch.setattr(web_calibration, "_SILENT_S", 0.5)
     label = to_jpeg_message(np.zeros((48, 64, 3), np.uint8), ros.node.get_clock().now().to_msg(),
                             "camera")  # fmt: skip
-    Repeating(ros, CompressedImage, "face_emotion/image/compressed", label, PICTURE)
+    Repeating(ros, CompressedImage, "face_emotion/image/compressed", label, IMAGE)
     wait_until(lambda: not web.state()["problem"], "the recognizer to be found")
     with web.events():
         assert do(web, do="start", name="ada")[0] == 200

@@ -110,7 +110,7 @@ def test_person_robot_scores_and_diagnostics_are_shown(open_page):
     playwright.expect(page.locator("#faces-in-view")).to_have_text("One face in view")
 
 
-def test_the_pictures_go_on(open_page):
+def test_the_images_go_on(open_page):
     page = open_page(**DESKTOP)
     first = page.get_attribute("#overlay", "src")
     page.wait_for_function("before => overlay.getAttribute('src') !== before", arg=first)
@@ -250,7 +250,7 @@ def until(condition, page, what):
     raise AssertionError(f"waited in vain for {what}")
 
 
-def test_who_wants_little_motion_gets_two_pictures_a_second(open_page):
+def test_who_wants_little_motion_gets_two_images_a_second(open_page):
     page = open_page(**DESKTOP, reduced_motion="reduce")
     duration = "getComputedStyle(document.querySelector('.bar')).transitionDuration"
     assert page.evaluate(duration) == "0s"

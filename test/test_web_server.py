@@ -47,7 +47,7 @@ def wait_until(condition, what):
 
 @pytest.fixture(scope="module")
 def portrait(astronaut, tmp_path_factory):
-    """Return a PNG file of the smiling portrait, wider than a picture on the page may be."""
+    """Return a PNG file of the smiling portrait, wider than an image on the page may be."""
     path = tmp_path_factory.mktemp("portrait") / "astronaut.png"
     cv2.imwrite(str(path), cv2.resize(astronaut, (1024, 1024)))
     return path
@@ -175,7 +175,7 @@ def test_events_begin_with_the_last_minute_and_go_on_with_what_changes(web):
     assert seen["frame"]["label"] == "happiness" and "pictures" in seen["frame"]
 
 
-# Pictures
+# Images
 
 
 def test_an_overlay_that_is_ready_after_the_last_one_left_is_not_kept():
@@ -191,21 +191,21 @@ def test_an_overlay_that_is_ready_after_the_last_one_left_is_not_kept():
     try:
         with state.watching():
             # The painter may forget the first offer: it rests while nobody looks.
-            wait_until(lambda: painter.offer(make_jpeg) or begun.is_set(), "a picture begun")
+            wait_until(lambda: painter.offer(make_jpeg) or begun.is_set(), "an image begun")
         left.set()
     finally:
         painter.stop()
     assert not painter.problem
-    assert state.picture(OVERLAY) == (0, b"")
+    assert state.image(OVERLAY) == (0, b"")
 
 
-def test_pictures_are_made_only_while_somebody_looks(web, session):
+def test_images_are_made_only_while_somebody_looks(web, session):
     wait_until(lambda: session.state.watchers == 0, "nobody looking")
     wait_until(lambda: web.ask("/picture/overlay")[0] == 204, "the overlay to be forgotten")
-    number = session.state.picture("overlay")[0]
+    number = session.state.image("overlay")[0]
     begin = time.monotonic()
     wait_until(lambda: session.state.history(begin)[-1]["age"] < -1.0, "a second of frames")
-    assert session.state.picture("overlay")[0] == number
+    assert session.state.image("overlay")[0] == number
     with web.events() as events:
         for name, data in events:
             if name == "frame" and data["pictures"]["overlay"] > number:
@@ -213,14 +213,14 @@ def test_pictures_are_made_only_while_somebody_looks(web, session):
         status, headers, jpeg = web.ask("/picture/overlay")
         assert status == 200 and headers["Content-Type"] == "image/jpeg"
         assert headers["Cache-Control"] == "no-store"
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        assert picture.shape == (640, 640, 3)
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert image.shape == (640, 640, 3)
         face = cv2.imdecode(np.frombuffer(web.ask("/picture/robot")[2], np.uint8), cv2.IMREAD_COLOR)
         assert face.shape == (240, 320, 3)
     wait_until(lambda: web.ask("/picture/overlay")[0] == 204, "the overlay to be forgotten")
 
 
-def test_no_more_pictures_are_made_than_fifteen_a_second(astronaut, tmp_path):
+def test_no_more_images_are_made_than_fifteen_a_second(astronaut, tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), astronaut)
     session = VideoSession(
         lambda: open_source(str(tmp_path), frame_rate=60.0), "sixty a second", loop=True
@@ -228,9 +228,9 @@ def test_no_more_pictures_are_made_than_fifteen_a_second(astronaut, tmp_path):
     session.start()
     try:
         with session.state.watching():
-            first = wait_until(lambda: session.state.picture("overlay")[0], "a picture")
+            first = wait_until(lambda: session.state.image("overlay")[0], "an image")
             begin = time.monotonic()
-            wait_until(lambda: session.state.picture("overlay")[0] >= first + 30, "30 pictures")
+            wait_until(lambda: session.state.image("overlay")[0] >= first + 30, "30 images")
             rate = 30 / (time.monotonic() - begin)
     finally:
         session.close()
@@ -244,12 +244,12 @@ def test_a_wide_frame_is_drawn_small_and_left_as_it_was(astronaut):
     face = FaceReading(1, box, "happiness", 0.9, {"happiness": 0.9, "neutral": 0.1})
     reading = FrameReading((face,), primary=face)
     jpeg = overlay_jpeg(frame, reading)
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (640, 640, 3)
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (640, 640, 3)
     assert np.array_equal(frame, before)
     plain = cv2.resize(frame, (640, 640), interpolation=cv2.INTER_AREA)
     x, y, _, h = (value // 2 for value in box)
-    changed = np.abs(picture.astype(int) - plain).max(axis=2) > 60
+    changed = np.abs(image.astype(int) - plain).max(axis=2) > 60
     assert changed[y : y + h, x - 2 : x + 3].mean() > 0.5  # the left edge of the box is there
 
 
@@ -333,11 +333,11 @@ def _png(width, height, data):
 
 
 @pytest.mark.parametrize(("data", "words"), [
-    (b"", "not a picture"), (b"no picture at all", "not a picture"), (b"<svg/>", "not a picture"),
+    (b"", "not an image"), (b"no image at all", "not an image"), (b"<svg/>", "not an image"),
     (_png(30_000, 30_000, bytes(1000)), "too many pixels"),
     (_png(8000, 8000, bytes(1000)), "cut short"),
-    (b"\xff\xd8\xff" + bytes(2000), "not a picture"),
-    (b"II*\x00" + bytes(2000), "not a picture"),
+    (b"\xff\xd8\xff" + bytes(2000), "not an image"),
+    (b"II*\x00" + bytes(2000), "not an image"),
 ])  # fmt: skip
 def test_what_is_no_photo_or_a_bomb_gets_one_line(web, data, words):
     status, answer = web.photo(data)
@@ -371,9 +371,9 @@ def test_neither_photos_nor_frames_are_written_to_any_file(web, session, portrai
         (tmp_path / "shows that writing is seen").write_bytes(b"")
         web.photo(portrait.read_bytes())
         with web.events() as events:
-            pictures = (d["pictures"]["overlay"] for n, d in events if n == "frame")
-            first = next(pictures)
-            assert next(number for number in pictures if number >= first + 5)
+            images = (d["pictures"]["overlay"] for n, d in events if n == "frame")
+            first = next(images)
+            assert next(number for number in images if number >= first + 5)
             web.ask("/picture/overlay")
     finally:
         _watching_files.clear()
@@ -385,7 +385,7 @@ def test_neither_photos_nor_frames_are_written_to_any_file(web, session, portrai
 
 def test_when_the_video_ends_the_page_says_so_and_stays(portrait):
     told = []
-    session = VideoSession(lambda: open_source(str(portrait)), "one picture", tell=told.append)
+    session = VideoSession(lambda: open_source(str(portrait)), "one image", tell=told.append)
     server = WebServer(session, port=0)
     server.start()
     client = Client(server.address)
@@ -402,8 +402,8 @@ def test_when_the_video_ends_the_page_says_so_and_stays(portrait):
     assert len(told) == 1 and "has ended" in told[0]
 
 
-def test_pictures_that_cannot_be_read_are_counted_and_named(portrait, tmp_path):
-    (tmp_path / "a.heic").write_bytes(b"no picture")
+def test_images_that_cannot_be_read_are_counted_and_named(portrait, tmp_path):
+    (tmp_path / "a.heic").write_bytes(b"no image")
     (tmp_path / "b.png").write_bytes(portrait.read_bytes())
     session = VideoSession(lambda: open_source(str(tmp_path)), "photos")
     session.start()

@@ -129,7 +129,7 @@ class VirtualScreen:
         self._x.XSendEvent(self._display, c_ulong(window), 0, c_long(0), byref(event))
         self._x.XSync(self._display, 0)
 
-    def picture(self) -> np.ndarray:
+    def image(self) -> np.ndarray:
         """Return what the screen shows, (720, 1280, 3) uint8 BGR."""
         grab = pytest.importorskip("PIL.ImageGrab", reason="needs Pillow")
         return np.asarray(grab.grab(xdisplay=self.name).convert("RGB"))[:, :, ::-1].copy()

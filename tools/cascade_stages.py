@@ -37,7 +37,7 @@ class Stump:
 
 @dataclass(frozen=True)
 class Stage:
-    """Some stumps, and the sum below which a window is no face."""
+    """Some stumps, and the sum below which a window is not a face."""
 
     stumps: tuple[Stump, ...]
     threshold: float

@@ -31,7 +31,7 @@ from textwrap import wrap
 from import_graph import NAME, Layers, Package, figures, folder_of, reachable
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PICTURE = REPOSITORY / "docs" / "architecture.svg"
+IMAGE = REPOSITORY / "docs" / "architecture.svg"
 
 LETTER, BOX_HEIGHT, ROW_GAP, SUB_GAP, BETWEEN, MARGIN = 8.0, 40, 46, 36, 22, 20  # px
 TEXT_WIDTH, TEXT_LINE, TEXT_LETTERS = 240, 15, 36  # of what a row is for, on the left
@@ -285,7 +285,7 @@ def _port(box: Place, joined: list[Place], other: Place) -> float:
 
 
 def svg_of(drawing: Drawing) -> str:
-    """Return the picture as SVG text; the same for the same code."""
+    """Return the image as SVG text; the same for the same code."""
     everyone = [place for level in drawing.levels for place in level]
     width = max(p.x + p.width / 2 for p in everyone) + 2 * MARGIN
     height = drawing.tops[-1] + BOX_HEIGHT + 3 * MARGIN
@@ -360,8 +360,8 @@ def _legend(drawing: Drawing, height: float) -> Iterable[str]:
         x += 170
 
 
-def picture() -> str:
-    """Return the picture of this tree."""
+def image() -> str:
+    """Return the image of this tree."""
     table = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     return svg_of(drawing_of(Package(REPOSITORY), Layers(table)))
 
@@ -395,8 +395,8 @@ def package_at(commit: str) -> Package:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw how the code is laid out.")
-    parser.add_argument("file", nargs="?", type=Path, default=PICTURE,
-                        help="where the picture goes (default: docs/architecture.svg)")  # fmt: skip
+    parser.add_argument("file", nargs="?", type=Path, default=IMAGE,
+                        help="where the image goes (default: docs/architecture.svg)")  # fmt: skip
     parser.add_argument("--figures", nargs="?", const="", metavar="COMMIT",
                         help="print what can be counted, beside that of a commit")  # fmt: skip
     parser.add_argument("--gone", metavar="COMMIT", help="print modules that docs/renames.md lacks")
@@ -406,7 +406,7 @@ def main() -> None:
     elif args.figures is not None:
         print(figures_table(args.figures))
     else:
-        args.file.write_text(picture(), encoding="utf-8")
+        args.file.write_text(image(), encoding="utf-8")
 
 
 if __name__ == "__main__":

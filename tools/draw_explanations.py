@@ -1,8 +1,8 @@
-"""Draws the pictures of docs/how_it_works.md from drawn faces, by the package's own code.
+"""Draws the images of docs/how_it_works.md from drawn faces, by the package's own code.
 
 Usage: python tools/draw_explanations.py [docs/pictures]
 
-Needs matplotlib and scikit-learn: pip install '.[train]'. No picture of a person is used.
+Needs matplotlib and scikit-learn: pip install '.[train]'. No image of a person is used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.recognition.opencv_parts import CASCADE_ORDER
 from expression_ros.recognition.overlay import COLOURS, vote_cells
-from expression_ros.recognition.settling import LabelSettler
+from expression_ros.recognition.smoothing import LabelSmoother
 from expression_ros.resources import models_path
 from expression_ros.training.fisherfaces.ensemble import train_fisherfaces
 from expression_ros.training.fisherfaces.settings import FisherfaceSettings
@@ -99,7 +99,7 @@ def draw_cascade(path: Path) -> None:
         axis.set_xticks([])
         axis.set_yticks([])
     axes[3].semilogy(range(len(counts)), np.maximum(counts, 0.8), "o-", color="#0072b2", ms=3.5)
-    axes[3].set_title("windows left in this picture", fontsize=10)
+    axes[3].set_title("windows left in this image", fontsize=10)
     axes[3].set_xlabel(f"stage of {len(stages)} ({CASCADE_ORDER[0]})", fontsize=9)
     axes[3].tick_params(labelsize=8)
     axes[3].grid(alpha=0.3)
@@ -146,13 +146,13 @@ def draw_planes(path: Path) -> None:
     components = np.linalg.svd(training - centre, full_matrices=False)[2][:2]
     figure = plt.figure(figsize=(10.4, 3.7), dpi=90)
     grid = figure.add_gridspec(2, 4, width_ratios=(1, 3, 3, 1))
-    pictures = [components[0], components[1],
-                model.eigenvectors[:, 0], model.eigenvectors[:, 1]]  # fmt: skip
+    images = [components[0], components[1],
+              model.eigenvectors[:, 0], model.eigenvectors[:, 1]]  # fmt: skip
     names = ("component 1", "component 2", "Fisherface 1", "Fisherface 2")
-    for k, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+    for k, (image, name) in enumerate(zip(images, names, strict=True)):
         axis = figure.add_subplot(grid[k % 2, 0 if k < 2 else 3])
-        limit = np.abs(picture).max()
-        axis.imshow(picture.reshape(SIDE, SIDE), cmap="gray", vmin=-limit, vmax=limit)
+        limit = np.abs(image).max()
+        axis.imshow(image.reshape(SIDE, SIDE), cmap="gray", vmin=-limit, vmax=limit)
         axis.set_title(name, fontsize=9)
         axis.axis("off")
     left, right = figure.add_subplot(grid[:, 1]), figure.add_subplot(grid[:, 2])
@@ -227,7 +227,7 @@ def _cells(axis: Any, votes: dict[str, float], bottom: float, height: float) -> 
                   fontsize=7, color="white" if label in ("fear", "disgust") else DARK)  # fmt: skip
 
 
-# ---- the vote and the settling, of the shipped model ----
+# ---- the vote and the smoothing, of the shipped model ----
 
 
 def from_smile_to_surprise() -> list[np.ndarray]:
@@ -265,20 +265,20 @@ def _min_confidence(ensemble: FisherfaceEnsemble) -> float:
     return float(ensemble.manifest.settings["min_confidence"])
 
 
-def draw_settling(path: Path) -> None:
+def draw_smoothing(path: Path) -> None:
     ensemble = FisherfaceEnsemble.load(models_path("fisherfaces"))
     limit = _min_confidence(ensemble)
     rng = np.random.default_rng(8)
     times = np.arange(0, 4, 0.05)  # s: twenty readings a second
-    settler = LabelSettler(time_constant=0.25, margin=0.1, min_confidence=limit)
+    smoother = LabelSmoother(time_constant=0.25, margin=0.1, min_confidence=limit)
     raw, smooth, single, settled = [], [], [], []
     for time in times:
         share = float(np.clip(1.6 * np.sin(np.pi * time / 4) ** 2 - 0.3, 0, 1))
         face = (1 - share) * draw_face("surprise", rng) + share * draw_face("happiness", rng)
         said = ensemble.predict(np.round(face).astype(np.uint8))
-        label, _ = settler.update(said.scores, float(time))
+        label, _ = smoother.update(said.scores, float(time))
         raw.append(said.scores["happiness"])
-        smooth.append(settler.scores["happiness"])
+        smooth.append(smoother.scores["happiness"])
         single.append(said.label if said.score >= limit else UNKNOWN)
         settled.append(label)
     figure, (top, below) = plt.subplots(2, 1, figsize=(8.6, 3.6), sharex=True, dpi=90,
@@ -307,26 +307,26 @@ def draw_settling(path: Path) -> None:
 def _save(figure: Any, path: Path) -> None:
     figure.tight_layout()
     figure.canvas.draw()
-    picture = np.asarray(figure.canvas.buffer_rgba())[:, :, :3]  # type: ignore[attr-defined]
+    image = np.asarray(figure.canvas.buffer_rgba())[:, :, :3]  # type: ignore[attr-defined]
     plt.close(figure)
     # A palette halves the size, and no version of matplotlib is written in it.
-    Image.fromarray(picture).quantize(200, dither=0).save(path, optimize=True)
+    Image.fromarray(image).quantize(200, dither=0).save(path, optimize=True)
 
 
-PICTURES = {
+IMAGES = {
     "cascade.png": draw_cascade,
     "planes.png": draw_planes,
     "ten_fisherfaces.png": draw_ten,
     "votes.png": draw_votes,
-    "settling.png": draw_settling,
+    "smoothing.png": draw_smoothing,
 }
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Draw all pictures into a folder."""
+    """Draw all images into a folder."""
     folder = Path(arguments[0]) if arguments else REPOSITORY / "docs" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in PICTURES.items():
+    for name, draw in IMAGES.items():
         draw(folder / name)
         print(folder / name)
     return 0

@@ -42,7 +42,7 @@ def rate_changes(scene: Scene) -> Outcome:
         values = scene.values("recognizer: input")
         return [int(values[name]) for name in names]
 
-    with Feed(scene.watcher, scene.picture) as feed:
+    with Feed(scene.watcher, scene.image) as feed:
         scene.labels()
         usual = scene.rate()
         feed.rate = 0.0
@@ -70,19 +70,19 @@ def rate_changes(scene: Scene) -> Outcome:
     )
 
 
-def picture_changes(scene: Scene) -> Outcome:
-    grey = cv2.cvtColor(scene.picture, cv2.COLOR_BGR2GRAY)
-    kinds = [(scene.picture, ""), (cv2.resize(grey, (320, 240)), "mono8"),
-             (cv2.resize(scene.picture, (1280, 960)), "rgb8"),
-             (np.ascontiguousarray(scene.picture[:, :400]), "bgr8"), (grey, "32FC1"),
-             (scene.picture, "bgr8")]  # fmt: skip
+def image_changes(scene: Scene) -> Outcome:
+    grey = cv2.cvtColor(scene.image, cv2.COLOR_BGR2GRAY)
+    kinds = [(scene.image, ""), (cv2.resize(grey, (320, 240)), "mono8"),
+             (cv2.resize(scene.image, (1280, 960)), "rgb8"),
+             (np.ascontiguousarray(scene.image[:, :400]), "bgr8"), (grey, "32FC1"),
+             (scene.image, "bgr8")]  # fmt: skip
     slowest, refused = 0.0, 0
-    with Feed(scene.watcher, scene.picture) as feed:
+    with Feed(scene.watcher, scene.image) as feed:
         scene.labels()
-        for picture, encoding in kinds:
+        for image, encoding in kinds:
             feed.rate = 0.0
             sent = feed.sent
-            feed.picture, feed.encoding, feed.rate = picture, encoding, 30.0
+            feed.image, feed.encoding, feed.rate = image, encoding, 30.0
             until(lambda sent=sent, feed=feed: feed.sent > sent + 1, "a frame of the new kind")
             if encoding == "32FC1":
                 scene.status("recognizer: input", lambda s: "not supported" in s.message, "refusal")
@@ -100,7 +100,7 @@ def picture_changes(scene: Scene) -> Outcome:
 
 def time_goes_back(scene: Scene) -> Outcome:
     slowest = 0.0
-    with Feed(scene.watcher, scene.picture) as feed:
+    with Feed(scene.watcher, scene.image) as feed:
         scene.labels()
         begin, sent = time.monotonic(), feed.sent
         for offset in (-60.0, 0.0, -3600.0):
@@ -120,7 +120,7 @@ def bag_loops(scene: Scene) -> Outcome:
     nodes = ("recognizer", "mirror")
     scene.restart(*nodes, use_sim_time=True)
     slowest = 0.0
-    with Bag(scene.watcher, scene.picture) as bag:
+    with Bag(scene.watcher, scene.image) as bag:
         scene.shows(SMILE)
         scene.shows("neutral")
         rounds = bag.rounds
@@ -148,25 +148,25 @@ def bag_loops(scene: Scene) -> Outcome:
 
 
 def size_changes(scene: Scene) -> Outcome:
-    """The face is last seen where the next, smaller pictures have no pixels at all."""
-    height, width = scene.picture.shape[:2]
+    """The face is last seen where the next, smaller images have no pixels at all."""
+    height, width = scene.image.shape[:2]
     large = np.full((2 * height, 2 * width, 3), 128, np.uint8)
-    large[height:, width:] = scene.picture
-    small = cv2.resize(scene.picture, (width // 2, height // 2))
+    large[height:, width:] = scene.image
+    small = cv2.resize(scene.image, (width // 2, height // 2))
     tiny = np.full((1, 1, 3), 128, np.uint8)
     slowest = 0.0
     with Feed(scene.watcher, large) as feed:
         scene.labels()
         begin, sent = time.monotonic(), feed.sent
-        for picture in (small, large, scene.picture, large, small):
-            feed.picture = picture
+        for image in (small, large, scene.image, large, small):
+            feed.image = image
             slowest = max(slowest, scene.labels())
         missed = max(0, feed.sent - sent - scene.count(begin))
         sent = feed.sent - sent
-        feed.picture = tiny
+        feed.image = tiny
         tinies = feed.sent
-        until(lambda: feed.sent > tinies + 5, "pictures of one pixel")
-        feed.picture = small
+        until(lambda: feed.sent > tinies + 5, "images of one pixel")
+        feed.image = small
         slowest = max(slowest, scene.labels())
         scene.shows(SMILE)
         scene.status("recognizer: recognition", lambda s: True, "the counts")
@@ -180,7 +180,7 @@ def size_changes(scene: Scene) -> Outcome:
 
 
 def stamp_stands_still(scene: Scene) -> Outcome:
-    with Feed(scene.watcher, scene.picture) as feed:
+    with Feed(scene.watcher, scene.image) as feed:
         scene.labels()
         feed.still = scene.watcher.get_clock().now().nanoseconds
         begin, sent = time.monotonic(), feed.sent
@@ -205,7 +205,7 @@ def stamp_stands_still(scene: Scene) -> Outcome:
 def no_clock(scene: Scene) -> Outcome:
     nodes = ("recognizer", "mirror")
     scene.restart(*nodes, use_sim_time=True)
-    with Feed(scene.watcher, scene.picture) as feed:
+    with Feed(scene.watcher, scene.image) as feed:
         feed.still = 0  # as a driver that uses the same clock would stamp
         scene.labels()
         scene.shows(SMILE)
@@ -227,8 +227,8 @@ def no_clock(scene: Scene) -> Outcome:
 FAULTS: dict[str, tuple[str, Callable[[Scene], Outcome]]] = {
     "camera": ("camera killed and restarted", camera_killed),
     "rate": ("camera's rate 30, 0, 200 Hz", rate_changes),
-    "picture": ("size and encoding change in mid-stream", picture_changes),
-    "size": ("size changes with the face outside of the new picture", size_changes),
+    "picture": ("size and encoding change in mid-stream", image_changes),
+    "size": ("size changes with the face outside of the new image", size_changes),
     "time": ("stamps go back in mid-stream", time_goes_back),
     "still": ("stamp stands still", stamp_stands_still),
     "bag": ("clock of a bag that loops, and is paused", bag_loops),

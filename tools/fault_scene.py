@@ -32,22 +32,22 @@ class NotHere(Exception):
 
 
 class Feed:
-    """A camera of this process: any picture, rate and stamp, changed while it runs.
+    """A camera of this process: any image, rate and stamp, changed while it runs.
 
     Attributes:
-        picture: (H, W, 3) or (H, W) uint8.
-        encoding: what the message says; empty for bgr8 or mono8 by the picture's shape.
+        image: (H, W, 3) or (H, W) uint8.
+        encoding: what the message says; empty for bgr8 or mono8 by the image's shape.
         rate: frames per second; 0 for a camera that stands still.
         offset: seconds added to the stamps.
         still: the stamp of all images, in nanoseconds; None for those of the time.
         sent: how many images.
     """
 
-    def __init__(self, watcher: Watcher, picture: np.ndarray):
+    def __init__(self, watcher: Watcher, image: np.ndarray):
         from rclpy.qos import QoSProfile, ReliabilityPolicy
         from sensor_msgs.msg import Image
 
-        self.picture, self.encoding, self.rate, self.offset = picture, "", 30.0, 0.0
+        self.image, self.encoding, self.rate, self.offset = image, "", 30.0, 0.0
         self.still: int | None = None
         self.sent = 0
         self._watcher = watcher
@@ -87,7 +87,7 @@ class Feed:
     def _publish(self, stamp: int) -> None:
         from rclpy.time import Time
 
-        message = to_image_message(self.picture, Time(nanoseconds=stamp).to_msg(), "camera")
+        message = to_image_message(self.image, Time(nanoseconds=stamp).to_msg(), "camera")
         message.encoding = self.encoding or message.encoding
         self._publisher.publish(message)
         self.sent += 1
@@ -108,14 +108,14 @@ class Bag(Feed):
     _BEGIN_S = 1_700_000_000.0
     _CLOCK_HZ = 100.0
 
-    def __init__(self, watcher: Watcher, picture: np.ndarray):
+    def __init__(self, watcher: Watcher, image: np.ndarray):
         from rosgraph_msgs.msg import Clock
 
         self.rounds, self.paused, self.faces = 0, False, 0
         self._position = 0.0  # s
-        self._face, self._nobody = picture, np.full_like(picture, 128)
+        self._face, self._nobody = image, np.full_like(image, 128)
         self._clock = watcher.create_publisher(Clock, "/clock", 10)
-        super().__init__(watcher, picture)
+        super().__init__(watcher, image)
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()
@@ -132,7 +132,7 @@ class Bag(Feed):
             self._clock.publish(Clock(clock=Time(nanoseconds=stamp).to_msg()))
             if self._position >= next_image and not self.paused:
                 seen = self._position < self.LENGTH_S / 2
-                self.picture = self._face if seen else self._nobody
+                self.image = self._face if seen else self._nobody
                 self._publish(stamp)
                 self.faces += seen
                 next_image += 1 / self.rate
@@ -152,10 +152,10 @@ class Bag(Feed):
 class Scene:
     """What a fault may use: the processes, what they publish, and a face that smiles."""
 
-    def __init__(self, processes: Processes, watcher: Watcher, picture: np.ndarray, folder: Path):
+    def __init__(self, processes: Processes, watcher: Watcher, image: np.ndarray, folder: Path):
         self.processes = processes
         self.watcher = watcher
-        self.picture = picture
+        self.image = image
         self.folder = folder
 
     def labels(self, count: int = LABELS, since: float | None = None) -> float:
@@ -186,12 +186,12 @@ class Scene:
         Raises:
             TimeoutError: the robot did not turn neutral, or labels came for a second or more.
         """
-        face, begin = feed.picture, time.monotonic()
-        feed.picture = np.full_like(face, 128)
+        face, begin = feed.image, time.monotonic()
+        feed.image = np.full_like(face, 128)
         try:
             neutral = self.shows("neutral")
         finally:
-            feed.picture = face
+            feed.image = face
         last = max((at - begin for at, _ in self.watcher.labels), default=0.0)
         if last > 1.0:
             raise TimeoutError(f"labels for {last:.1f} s after the face had left")
@@ -212,9 +212,9 @@ class Scene:
         return self.watcher.rate(seconds)
 
     def camera(self) -> None:
-        """Start the camera node on the smiling picture."""
+        """Start the camera node on the smiling image."""
         path = self.folder / "face.png"
-        cv2.imwrite(str(path), self.picture)
+        cv2.imwrite(str(path), self.image)
         self.processes.start("camera", source=str(path), frame_rate=30.0)
 
     def restart(self, *nodes: str, **parameters: Any) -> None:

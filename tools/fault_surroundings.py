@@ -26,7 +26,7 @@ def _started_with(scene: Scene, start: Callable[[str], object]) -> float:
     for node in nodes:
         scene.processes.stop(node)
     begin = time.monotonic()
-    with Feed(scene.watcher, scene.picture):
+    with Feed(scene.watcher, scene.image):
         for node in nodes:
             start(node)
         scene.labels(since=begin)
@@ -89,7 +89,7 @@ def model_replaced(scene: Scene) -> Outcome:
     copy = scene.folder / "models"
     shutil.copytree(REPOSITORY / "models", copy, dirs_exist_ok=True)
     scene.restart("recognizer", model=str(copy / "fisherfaces"))
-    with Feed(scene.watcher, scene.picture):
+    with Feed(scene.watcher, scene.image):
         scene.labels()
         victim = next((copy / "fisherfaces").glob("*.xml.gz"))
         good = victim.read_bytes()
@@ -174,7 +174,7 @@ def person_damaged(scene: Scene) -> Outcome:
     scene.processes.start("recognizer", home, person="somebody")
     refusals = 0
     told, traces = lines(*remedy), lines("Traceback")
-    with Feed(scene.watcher, scene.picture):
+    with Feed(scene.watcher, scene.image):
         scene.labels()
         path.write_bytes(_damaged(good, 0))
         scene.labels(30)  # with the person that is loaded
@@ -221,7 +221,7 @@ def _said(scene: Scene, words: str, since: int) -> bool:
 
 
 def port_taken(scene: Scene) -> Outcome:
-    with Feed(scene.watcher, scene.picture) as feed:
+    with Feed(scene.watcher, scene.image) as feed:
         scene.labels()
         with socket.create_server(("127.0.0.1", 0)) as holder:
             port, log = holder.getsockname()[1], scene.processes.log.stat().st_size
@@ -256,7 +256,7 @@ def stranger_dies(scene: Scene) -> Outcome:
     with (
         socket.create_server(("127.0.0.1", 0)) as holder,
         scene.processes.log.open("a") as output,
-        Feed(scene.watcher, scene.picture) as feed,
+        Feed(scene.watcher, scene.image) as feed,
     ):
         port = holder.getsockname()[1]
         parameters = scene.folder / "page.yaml"

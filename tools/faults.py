@@ -31,7 +31,7 @@ SIZE = (640, 480)
 
 
 def recognizer_killed(scene: Scene) -> Outcome:
-    with Feed(scene.watcher, scene.picture) as feed:
+    with Feed(scene.watcher, scene.image) as feed:
         scene.labels()
         scene.shows(SMILE)
         before = len(scene.watcher.labels)
@@ -51,7 +51,7 @@ def recognizer_killed(scene: Scene) -> Outcome:
 
 
 def mirror_killed(scene: Scene) -> Outcome:
-    with Feed(scene.watcher, scene.picture) as feed:
+    with Feed(scene.watcher, scene.image) as feed:
         scene.labels()
         scene.shows(SMILE)
         killed, sent = time.monotonic(), feed.sent
@@ -81,7 +81,7 @@ _NEVER_READS = (
 
 
 def overlay_never_read(scene: Scene) -> Outcome:
-    with Feed(scene.watcher, scene.picture):
+    with Feed(scene.watcher, scene.image):
         scene.labels()
         usual = scene.rate()
         pid = scene.processes.running["recognizer"].pid
@@ -115,7 +115,7 @@ FAULTS: dict[str, tuple[str, Callable[[Scene], Outcome]]] = {
 }
 
 
-def smiling_picture(clip: str) -> np.ndarray:
+def smiling_image(clip: str) -> np.ndarray:
     """Return a (480, 640, 3) uint8 frame of a clip in which happiness is read without a doubt.
 
     Raises:
@@ -126,10 +126,10 @@ def smiling_picture(clip: str) -> np.ndarray:
     recognizer = make_recognizer(RecognizerSettings.from_values({"min_confidence": 0.0}))
     best, score = None, 0.0
     for frame in itertools.islice(_frames(clip), 0, 600, 12):
-        picture = cv2.resize(frame, SIZE)
-        for face in recognizer.read_still(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)).faces:
+        image = cv2.resize(frame, SIZE)
+        for face in recognizer.read_still(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)).faces:
             if face.label == "happiness" and face.score > score:
-                best, score = picture, face.score
+                best, score = image, face.score
         if score > 0.95:
             break
     if best is None:
@@ -154,10 +154,10 @@ def run(names: list[str], clip: str, folder: Path) -> list[Row]:
     from expression_ros.nodes.common.running import use_large_image_transport
 
     use_large_image_transport()
-    picture = smiling_picture(clip)
+    image = smiling_image(clip)
     rows: list[Row] = []
     with Processes(folder / "nodes.log") as processes, Watcher() as watcher:
-        scene = Scene(processes, watcher, picture, folder)
+        scene = Scene(processes, watcher, image, folder)
         for name in names:
             for node in ("recognizer", "mirror"):
                 if node not in processes.running:

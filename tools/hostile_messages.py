@@ -68,8 +68,8 @@ class Hostile:
         import cv2
 
         width, height = max(1, self._side()), max(1, self._side())
-        picture = (self._face, self._noise[:4096].reshape(64, 64), np.full((9, 9), 128, np.uint8))
-        grey = cv2.resize(picture[self._rng.integers(3)], (width, height))
+        image = (self._face, self._noise[:4096].reshape(64, 64), np.full((9, 9), 128, np.uint8))
+        grey = cv2.resize(image[self._rng.integers(3)], (width, height))
         return self._image(height, width, "mono8", grey)
 
     def _random(self) -> Any:

@@ -141,9 +141,9 @@ class Person:
         return (1 - smile) * there + smile * back
 
     @staticmethod
-    def _warped(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
+    def _warped(image: np.ndarray, at: np.ndarray) -> np.ndarray:
         return cv2.remap(
-            picture.astype(np.float32), at.astype(np.float32), None, cv2.INTER_LINEAR,
+            image.astype(np.float32), at.astype(np.float32), None, cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
 

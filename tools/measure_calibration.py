@@ -65,19 +65,19 @@ def main() -> int:
 def described_people(path: Path, ensemble: FisherfaceEnsemble) -> list[tuple[np.ndarray, ...]]:
     """Return (N, D) vectors and (N,) labels of each person with enough photos."""
     photos = defaultdict(list)
-    for picture in open_data_set(path).pictures:
-        if picture.subject and picture.label in ensemble.labels:
-            photos[picture.subject].append(picture)
+    for image in open_data_set(path).images:
+        if image.subject and image.label in ensemble.labels:
+            photos[image.subject].append(image)
     rng = np.random.default_rng(0)
     people = []
     for subject in with_progress(sorted(photos), "reading photos"):
-        counts = Counter(picture.label for picture in photos[subject])
+        counts = Counter(image.label for image in photos[subject])
         emotions = [label for label in sorted(counts) if counts[label] >= FEWEST]
         if len(emotions) < 2:
             continue
         vectors, labels = [], []
         for emotion in emotions:
-            mine = [picture for picture in photos[subject] if picture.label == emotion]
+            mine = [image for image in photos[subject] if image.label == emotion]
             for number in rng.permutation(len(mine))[:MOST]:
                 face = prepare_crop(mine[number].read(), ensemble.face)
                 vectors.append(ensemble.descriptor.describe(face).ravel())

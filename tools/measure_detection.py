@@ -4,8 +4,8 @@
     python tools/measure_detection.py --data london.zip [--portraits 12] [--yunet FILE]
         [--centerface FILE] [--video FILE]
 
-Portraits (a zip or a folder of pictures, one face each, as the Face Research Lab London Set of
-DeBruine and Jones, 2017) are placed into pictures of 640x480: upright, turned, cut by the edge,
+Portraits (a zip or a folder of images, one face each, as the Face Research Lab London Set of
+DeBruine and Jones, 2017) are placed into images of 640x480: upright, turned, cut by the edge,
 near, in the dark and small. A face is found if a box overlaps where it is by more than 0.4 (of the
 union of both); "width" is the median of the boxes' widths as a share of the face's. The truth is
 the box that the four cascades agree on in the upright portrait: it says nothing about portraits in
@@ -58,7 +58,7 @@ SCENES = {
     **{f"turned by {turn} degrees": Scene(150, turn=turn) for turn in (15, 20, 25, 30)},
     "half of the height": Scene(240),
     "seven tenths of the height": Scene(336),
-    "as high as the picture": Scene(480),
+    "as high as the image": Scene(480),
     "cut by the side": Scene(200, x=60),
     **{f"{light:g} of the light": Scene(150, light=light) for light in (0.2, 0.1, 0.05)},
     **{f"{share:.0%} of the height": Scene(480 * share) for share in (0.07, 0.09, 0.12)},
@@ -67,7 +67,7 @@ Search = Callable[[np.ndarray], list[Box]]
 
 
 def portraits(data: Path, count: int) -> list[np.ndarray]:
-    """Return up to so many portraits, spread evenly over a zip or folder, as grey pictures."""
+    """Return up to so many portraits, spread evenly over a zip or folder, as grey images."""
     if data.is_dir():
         raw = [path.read_bytes() for path in _spread(sorted(data.rglob("*.jpg")), count)]
     else:
@@ -81,8 +81,8 @@ def _spread(items: list, count: int) -> list:
     return items[:: max(1, len(items) // count)][:count]
 
 
-def pictures(faces: list[tuple[np.ndarray, Box]], scene: Scene) -> Iterator[tuple[np.ndarray, Box]]:
-    """Yield each portrait in a scene, with the part of its face that is in the picture."""
+def images(faces: list[tuple[np.ndarray, Box]], scene: Scene) -> Iterator[tuple[np.ndarray, Box]]:
+    """Yield each portrait in a scene, with the part of its face that is in the image."""
     rng = np.random.default_rng(0)
     for number, (portrait, face) in enumerate(faces):
         side = -1 if number % 2 else 1
@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("| scene | " + " | ".join(f"{name}: found, width, false" for name in searches) + " |")
     print("|---|" + "---|" * len(searches))
     for name, scene in SCENES.items():
-        shown = list(pictures(faces, scene))
+        shown = list(images(faces, scene))
         cells = [_cell(search, shown) for search in searches.values()]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     if args.video:

@@ -27,20 +27,20 @@ from expression_ros.recognition.boxes import Box
 from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.network_detection import NEAR, NetworkDetector, turned_view
 from expression_ros.session.recognizer import RecognizerSettings, make_recognizer
-from expression_ros.training.data.image_archives import pictures_of_archive
+from expression_ros.training.data.image_archives import images_of_archive
 
 Portraits = list[tuple[str, np.ndarray, Box]]
 TURNS = (0, 30)
 
 
 def portraits_of(data: Path) -> Portraits:
-    """Return label, grey picture and the box on which the cascades agree, where it is one."""
+    """Return label, grey image and the box on which the cascades agree, where it is one."""
     detector = DetectorChoice().make()
     found = []
-    for _, label, picture in pictures_of_archive(data):
-        faces = detector.search_photo(picture)
+    for _, label, image in images_of_archive(data):
+        faces = detector.search_photo(image)
         if len(faces) == 1:
-            found.append((label, picture, faces[0].box))
+            found.append((label, image, faces[0].box))
     return found
 
 
@@ -49,11 +49,11 @@ def fitted(choice: DetectorChoice, portraits: Portraits) -> str:
     network = choice.network()
     detector = NetworkDetector(network)
     widths, centres, ratios, shifts = [], [], [], []
-    for _, picture, box in portraits:
-        faces = detector.search_photo(picture)
+    for _, image, box in portraits:
+        faces = detector.search_photo(image)
         if len(faces) != 1:
             continue
-        view, back = turned_view(picture, faces[0].box, NEAR, faces[0].turn)
+        view, back = turned_view(image, faces[0].box, NEAR, faces[0].turn)
         seen = network.faces(view, network.nearby)
         if len(seen) != 1:
             continue
@@ -74,10 +74,10 @@ def read(choice: DetectorChoice, portraits: Portraits, turn: int) -> list[str]:
     settings = RecognizerSettings.from_values({"min_confidence": 0.0})
     recognizer = make_recognizer(replace(settings, detector=choice))
     right: dict[str, list[bool]] = {}
-    for label, picture, _ in portraits:
-        height, width = picture.shape
+    for label, image, _ in portraits:
+        height, width = image.shape
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1.0)
-        view = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        view = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         faces = recognizer.read_still(view).faces
         right.setdefault(label, []).append(len(faces) == 1 and faces[0].label == label)
     return [f"{label} {np.mean(seen):.3f}" for label, seen in sorted(right.items())]

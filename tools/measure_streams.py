@@ -152,9 +152,9 @@ def made(data: Path, count: int, make: Make) -> Iterator[Figures]:
     for seed, (_, person) in enumerate(people(data, count)):
         for kind, row in rows.items():
             moments = script(kind, RATE, np.random.default_rng(seed))
-            pictures = enumerate(person.frames(moments, RATE, seed))
+            images = enumerate(person.frames(moments, RATE, seed))
             reader = make()
-            said = read(((picture, k / RATE) for k, picture in pictures), reader)
+            said = read(((image, k / RATE) for k, image in images), reader)
             row.add(said)
             _judge(row, [m.state for m in moments], said, reader.settings.min_confidence)
     yield from rows.values()

@@ -34,8 +34,8 @@ from expression_ros.training.data.faces import (
 )
 from expression_ros.training.evaluation.model_card import RIGHT_ENOUGH
 from expression_ros.training.fisherfaces.calibration import trustworthy_score
-from expression_ros.training.fisherfaces.lessons import judged_by
 from expression_ros.training.fisherfaces.settings import VOTES
+from expression_ros.training.fisherfaces.training_set import truth_of
 
 NEVER = 1.01
 
@@ -49,7 +49,7 @@ class Answers(NamedTuple):
 
 
 def answers(ensemble: FisherfaceEnsemble, faces: FaceSet) -> Answers:
-    judged, truth = judged_by(faces, VOTES, ensemble.labels)
+    judged, truth = truth_of(faces, VOTES, ensemble.labels)
     vectors = describe_faces(prepare_faces(judged.images, ensemble.face), ensemble.descriptor)
     said = [ensemble.predict_descriptor(vector[None]) for vector in vectors]
     labels = np.array([one.label for one in said])

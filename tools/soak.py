@@ -60,7 +60,7 @@ def sampled(seconds: float, clip: str, log: Path) -> tuple[list[dict[str, float]
         for node in ("recognizer", "mirror", "robot_face"):
             processes.start(node)
         processes.start("camera", source=clip, frame_rate=30.0, loop=True)
-        _watch_pictures(watcher)
+        _watch_images(watcher)
         until(lambda: watcher.labels, "the first label", 60.0)
         begin = time.monotonic()
         period = max(1.0, seconds / MOST_SAMPLES)
@@ -80,8 +80,8 @@ def sampled(seconds: float, clip: str, log: Path) -> tuple[list[dict[str, float]
     return rows, ""
 
 
-def _watch_pictures(watcher: Watcher) -> None:
-    """Subscribe to the pictures, which are drawn only for somebody."""
+def _watch_images(watcher: Watcher) -> None:
+    """Subscribe to the images, which are drawn only for somebody."""
     from sensor_msgs.msg import CompressedImage, Image
 
     watcher.create_subscription(CompressedImage, "face_emotion/image/compressed", lambda _: None, 1)

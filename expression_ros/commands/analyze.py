@@ -27,7 +27,7 @@ def add_analyze_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "analyze", help="read a recorded session: a video, a folder of images or a bag",
         description="Reads every frame as the recognizer does, and writes a CSV file with a row "
-        "per face and frame, and a picture of the labels over time.",
+        "per face and frame, and an image of the labels over time.",
     )  # fmt: skip
     parser.add_argument("recording", metavar="FILE|DIR|BAG",
                         help="a video, a folder of images, or a rosbag2 recording (its folder, or "
@@ -55,7 +55,7 @@ def add_analyze_parser(subparsers: Any) -> None:
     parser.set_defaults(detector=None, detector_model=None, detector_sha256=None)
     parser.add_argument("--face-selection", choices=("all", "single"), help="which faces are read")
     parser.add_argument("--min-face", type=float, metavar="SHARE",
-                        help="width of the smallest face, as a share of the picture's "
+                        help="width of the smallest face, as a share of the image's "
                         "height")  # fmt: skip
     parser.add_argument("--min-confidence", type=float, metavar="SCORE",
                         help="below this score a label is unknown (default: what the model's "

@@ -30,7 +30,7 @@ def add_calibrate_parser(subparsers: Any) -> None:
         "calibrate", help="adapt the recognizer to one person",
         description="Asks for each emotion in turn, takes the clear frames by itself, moves the "
         "vote of the Fisherfaces towards this person and says what that changes. Only described "
-        "faces are kept, no pictures. The recognizer uses them with the parameter person.",
+        "faces are kept, no images. The recognizer uses them with the parameter person.",
     )  # fmt: skip
     parser.add_argument("name", nargs="?", metavar="NAME", help="what the person is called")
     source = parser.add_mutually_exclusive_group()
@@ -39,7 +39,7 @@ def add_calibrate_parser(subparsers: Any) -> None:
                         help="images of a running camera node, such as /image_raw")  # fmt: skip
     source.add_argument("--video", metavar="FILE", help="a video; needs --segments")
     source.add_argument("--faces", type=Path, metavar="DIR",
-                        help="a folder per emotion with pictures of this person")  # fmt: skip
+                        help="a folder per emotion with images of this person")  # fmt: skip
     source.add_argument("--delete", action="store_true", help="forget this person")
     source.add_argument("--list", action="store_true", help="say who is known")
     parser.add_argument("--segments", metavar="TEXT",
@@ -53,7 +53,7 @@ def add_calibrate_parser(subparsers: Any) -> None:
                         help="a further session of somebody who is known: another day, another "
                         "light; two sessions and more are left out one at a time")  # fmt: skip
     parser.add_argument("--keep-images", type=Path, metavar="DIR",
-                        help="also keep the taken faces as pictures, here")  # fmt: skip
+                        help="also keep the taken faces as images, here")  # fmt: skip
     parser.add_argument("--model", default="", metavar="DIR",
                         help="folder with Fisherfaces (default: the shipped ones)")  # fmt: skip
     add_detector_options(parser)
@@ -94,7 +94,7 @@ def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -
     emotions = asked_emotions(args.emotions, calibration.ensemble.labels)
     choice = chosen_detector(args)
     if args.faces is not None:
-        _from_pictures(args.faces, calibration, session, choice.make("single", 0.06))
+        _from_images(args.faces, calibration, session, choice.make("single", 0.06))
     elif args.video is not None:
         if not args.segments:
             raise PersonError("--video needs --segments: 'neutral 0-4, happiness 5-9'")
@@ -125,9 +125,7 @@ def _collect(args: argparse.Namespace, calibration: Calibration, session: int) -
         raise PersonError("where from? --camera 0, --topic /image_raw, --video FILE or --faces DIR")
 
 
-def _from_pictures(
-    folder: Path, calibration: Calibration, session: int, detector: Detector
-) -> None:
+def _from_images(folder: Path, calibration: Calibration, session: int, detector: Detector) -> None:
     from expression_ros import read_photo
     from expression_ros.images.files import PhotoError
 

@@ -18,7 +18,7 @@ from expression_ros.parameters.choices import CLASSIFIERS
 from expression_ros.recognition.fisherfaces import KIND
 from expression_ros.training.data.data_sets import AUTO, FORMATS
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.data.labelled_pictures import FACES_CHOICES, SPLITS
+from expression_ros.training.data.labelled_images import FACES_CHOICES, SPLITS
 from expression_ros.training.evaluation.evaluation import (
     ALL,
     Entry,
@@ -51,15 +51,15 @@ def add_evaluate_parser(subparsers: Any) -> None:
                         )  # fmt: skip
     parser.add_argument("--groups", type=Path, metavar="FILE",
                         help="a CSV that says who is what (sex, age, ...), named in its first "
-                        "column as the pictures' files begin: are all read equally well?"
+                        "column as the images' files begin: are all read equally well?"
                         )  # fmt: skip
     parser.add_argument("--faces", choices=(AUTO, *FACES_CHOICES), default=AUTO,
-                        help="cropped: the pictures are faces; detect: the face of each is found "
+                        help="cropped: the images are faces; detect: the face of each is found "
                         "(default: %(default)s: by the data)")  # fmt: skip
     add_detector_options(parser)
     parser.add_argument("--min-face", type=float, default=MIN_FACE, metavar="SHARE",
                         help="width of the smallest face that is searched, as a share of the "
-                        "picture's height (default: %(default)s)")  # fmt: skip
+                        "image's height (default: %(default)s)")  # fmt: skip
     parser.add_argument("--split", choices=(AUTO, *SPLITS, ALL), default=AUTO,
                         help="which part of the data (default: %(default)s: its test, or all if "
                         "it has no splits)")  # fmt: skip
@@ -73,7 +73,7 @@ def add_evaluate_parser(subparsers: Any) -> None:
                         "NAME=DIR")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--report", type=Path, metavar="DIR",
-                        help="write a report with pictures")  # fmt: skip
+                        help="write a report with images")  # fmt: skip
     parser.set_defaults(func=with_one_line_errors(_evaluate))
 
 
@@ -133,7 +133,7 @@ def _named(word: str) -> Entry:
         # resolved, for the name of "." and of "svm/.."
         return Entry(Path(name).resolve().name, kind_in(Path(name)), Path(name))
     if not re.fullmatch(r"\w[\w .+-]*", name):  # it will name a folder of the report
-        raise DataError(f"--compare: {name!r} is no name of letters, digits and . _ - +")
+        raise DataError(f"--compare: {name!r} is not a name of letters, digits and . _ - +")
     kind = name if name in CLASSIFIERS else kind_in(Path(folder))
     return Entry(name, kind, Path(folder))
 

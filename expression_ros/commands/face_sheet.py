@@ -1,4 +1,4 @@
-"""A picture of all expressions of the virtual face with their names, for the documentation.
+"""An image of all expressions of the virtual face with their names, for the documentation.
 
 Part of ``expression_ros.commands``: imports no ROS. Run it as
 ``python -m expression_ros.commands.face_sheet docs/robot_face.png``.
@@ -29,7 +29,7 @@ def draw_contact_sheet(width: int = 320, height: int = 256) -> np.ndarray:
         height: of one face in pixels.
 
     Returns:
-        BGR picture, uint8 of shape (rows * (height + 40), 4 * width, 3).
+        BGR image, uint8 of shape (rows * (height + 40), 4 * width, 3).
 
     Raises:
         ValueError: a size is out of the range of ``draw_face``.
@@ -58,11 +58,11 @@ def _caption(text: str, width: int) -> np.ndarray:
 def main(arguments: list[str] | None = None) -> int:
     """Write the sheet to the file named on the command line; return the exit status."""
     parser = argparse.ArgumentParser(description="Draw all expressions of the virtual face.")
-    parser.add_argument("output", type=Path, help="the picture to write, a .png")
+    parser.add_argument("output", type=Path, help="the image to write, a .png")
     output = parser.parse_args(arguments).output
     encoded, data = cv2.imencode(".png", draw_contact_sheet(), [cv2.IMWRITE_PNG_COMPRESSION, 9])
     if not encoded:
-        print("the picture could not be encoded as PNG", file=sys.stderr)
+        print("the image could not be encoded as PNG", file=sys.stderr)
         return 1
     try:
         output.write_bytes(data.tobytes())

@@ -18,7 +18,7 @@ from expression_ros.commands.options import (
 )
 from expression_ros.parameters.choices import NONE, PRIVACY_CHOICES
 
-_MOST_PICTURES_S = 25.0  # drawn per second
+_MOST_IMAGES_S = 25.0  # drawn per second
 _LEAST_REST_S = 0.01
 _END_KEYS = {"q", "Q", "Escape"}
 
@@ -52,7 +52,7 @@ def add_live_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--privacy", choices=PRIVACY_CHOICES, default=NONE,
-        help="what the picture hides (default: %(default)s)",
+        help="what the image hides (default: %(default)s)",
     )  # fmt: skip
     parser.set_defaults(func=_live)
 
@@ -63,12 +63,12 @@ def _live(args: argparse.Namespace) -> int:
     from expression_ros.mirroring.styles import load_style
     from expression_ros.recognition.landmarks import LandmarkFinder
     from expression_ros.session.live import LiveSession, behaviour_as_node
-    from expression_ros.viewing.live_picture import LivePicture
-    from expression_ros.viewing.windows import PictureWindow
+    from expression_ros.viewing.live_image import LiveImage
+    from expression_ros.viewing.windows import ImageWindow
 
     if args.video is None and not is_webcam(args.camera):
         raise ValueError(
-            f"--camera {args.camera} is no webcam; give 0 or /dev/video0, or use --video"
+            f"--camera {args.camera} is not a webcam; give 0 or /dev/video0, or use --video"
         )
     robot, style = load_robot(args.robot), load_style(args.style)
     finder = LandmarkFinder() if args.landmarks else None
@@ -78,29 +78,29 @@ def _live(args: argparse.Namespace) -> int:
     session = LiveSession(source, recognizer, behaviour_as_node(robot, style), finder)
     window = None
     try:
-        window = PictureWindow(f"expression-ros: {source.description} (q ends)")
+        window = ImageWindow(f"expression-ros: {source.description} (q ends)")
         print(f"showing {source.description}; q or Escape in the window ends it", flush=True)
         session.start()
-        _show(session, LivePicture(robot, args.privacy), window)
+        _show(session, LiveImage(robot, args.privacy), window)
     finally:
         session.close()  # first: no other thread may run while a window is taken away
         if window is not None:
             window.close()
     if source.skipped:
         names = ", ".join(source.skipped)
-        print(f"not read: {len(source.skipped)} of its pictures: {names}", file=sys.stderr)
+        print(f"not read: {len(source.skipped)} of its images: {names}", file=sys.stderr)
     return 0
 
 
-def _show(session: Any, picture: Any, window: Any) -> None:
+def _show(session: Any, image: Any, window: Any) -> None:
     """Show what is read until the window is closed or a key ends it."""
     while not window.is_closed:
         begin = time.monotonic()
         live = session.newest()
         if live is not None:
-            shown = picture.draw(live, session.expression(), begin, ended=session.has_ended)
+            shown = image.draw(live, session.expression(), begin, ended=session.has_ended)
             window.show(shown)
         if not _END_KEYS.isdisjoint(window.keys()):
             return
         spent = time.monotonic() - begin
-        time.sleep(max(_LEAST_REST_S, 1.0 / _MOST_PICTURES_S - spent))
+        time.sleep(max(_LEAST_REST_S, 1.0 / _MOST_IMAGES_S - spent))

@@ -30,21 +30,21 @@ def add_predict_parser(commands: Any) -> None:
         help="read the faces on photos",
         description="Prints a table of the faces and writes each photo with boxes, labels, votes "
         "and scores drawn in as NAME_expression.png; no file is ever overwritten. A folder stands "
-        "for every picture in it.",
+        "for every image in it.",
     )
     parser.add_argument(
         "files", nargs="+", metavar="PHOTO|DIR", help="image files and folders of them"
     )
     parser.add_argument(
         "--json", action="store_true",
-        help="print JSON instead of a table; writes pictures only with --output",
+        help="print JSON instead of a table; writes images only with --output",
     )  # fmt: skip
-    picture = parser.add_mutually_exclusive_group()
-    picture.add_argument(
+    image = parser.add_mutually_exclusive_group()
+    image.add_argument(
         "--output", type=Path, metavar="DIR",
-        help="folder for the pictures (default: the current one)",
+        help="folder for the images (default: the current one)",
     )  # fmt: skip
-    picture.add_argument("--no-picture", action="store_true", help="write no pictures")
+    image.add_argument("--no-picture", action="store_true", help="write no images")
     add_classifier_options(parser)
     add_detector_options(parser)
     parser.add_argument(
@@ -60,7 +60,7 @@ def _predict(args: argparse.Namespace) -> int:
     given = {name: value for name, value in given_parameters(args).items() if name != "min_face"}
     settings = RecognizerSettings.from_values(given).for_photos(args.min_face)
     recognizer = make_recognizer(settings)
-    folder = _folder_of_pictures(args)
+    folder = _folder_of_images(args)
     photos, failures = _photos(args.files)
     results, unread = [], []
     for name in photos:
@@ -74,7 +74,7 @@ def _predict(args: argparse.Namespace) -> int:
         results.append(result)
         if folder is not None:
             try:
-                result["picture"] = str(_write_picture(Path(name), reading, folder))
+                result["picture"] = str(_write_image(Path(name), reading, folder))
             except ValueError as error:
                 _complain(str(error))
                 failures += 1
@@ -89,7 +89,7 @@ def _predict(args: argparse.Namespace) -> int:
 
 def _photos(names: Sequence[str]) -> tuple[list[str], int]:
     """Return the photos that are named, those of folders in their place, and how many failed."""
-    from expression_ros.images.files import PICTURE_SUFFIXES, PictureFileError, pictures_in
+    from expression_ros.images.files import IMAGE_FILE_SUFFIXES, ImageFileError, images_in
 
     photos: list[str] = []
     failures = 0
@@ -98,14 +98,14 @@ def _photos(names: Sequence[str]) -> tuple[list[str], int]:
             photos.append(name)
             continue
         try:
-            found = pictures_in(Path(name))
-        except PictureFileError as error:
+            found = images_in(Path(name))
+        except ImageFileError as error:
             _complain(str(error))
             failures += 1
             continue
         if not found:
-            kinds = " ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
-            _complain(f"folder {readable_name(name)} holds no pictures ({kinds})")
+            kinds = " ".join(suffix[1:] for suffix in IMAGE_FILE_SUFFIXES)
+            _complain(f"folder {readable_name(name)} holds no images ({kinds})")
             failures += 1
         photos += map(str, found)
     return photos, failures
@@ -115,8 +115,8 @@ def _complain(text: str) -> None:
     print(f"expression-ros: {text}", file=sys.stderr)
 
 
-def _folder_of_pictures(args: argparse.Namespace) -> Path | None:
-    """Return where pictures go, None for nowhere."""
+def _folder_of_images(args: argparse.Namespace) -> Path | None:
+    """Return where images go, None for nowhere."""
     if args.output is not None:
         return Path(args.output)
     return None if args.json or args.no_picture else Path()
@@ -132,15 +132,15 @@ def _as_json(face: FaceReading) -> dict[str, Any]:
     }
 
 
-def _write_picture(path: Path, reading: FrameReading, folder: Path) -> Path:
+def _write_image(path: Path, reading: FrameReading, folder: Path) -> Path:
     from expression_ros import read_colour_photo
-    from expression_ros.viewing.photo_picture import annotated, write_beside
+    from expression_ros.viewing.annotated_photo import annotated, write_beside
 
     return write_beside(annotated(read_colour_photo(path), reading), path, folder)
 
 
 def _table(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the table as lines, and below it the pictures that were written."""
+    """Return the table as lines, and below it the images that were written."""
     rows = [_HEADS]
     for result in results:
         file = readable_name(result["file"])

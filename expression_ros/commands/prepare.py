@@ -21,7 +21,7 @@ from expression_ros.recognition.face_preparation import (
 )
 from expression_ros.training.data.data_sets import AUTO, FORMATS, open_data_set
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.data.labelled_pictures import (
+from expression_ros.training.data.labelled_images import (
     FACES_CHOICES,
     SPLITS,
     TEST,
@@ -58,8 +58,8 @@ def add_prepare_parser(subparsers: Any) -> None:
                         help="what people see on the faces of FER2013: Microsoft's fer2013new.csv, "
                         "or an npz with ferplus_votes")  # fmt: skip
     parser.add_argument("--faces", choices=(AUTO_FACES, *FACES_CHOICES), default=AUTO_FACES,
-                        help="detect: find the face of each picture; "
-                        "cropped: the pictures are crops; auto: crops are FER2013, npz files and "
+                        help="detect: find the face of each image; "
+                        "cropped: the images are crops; auto: crops are FER2013, npz files and "
                         "folders of small squares (default: %(default)s)")  # fmt: skip
     add_detector_options(parser)
     parser.add_argument("--size", type=int, default=FacePreparation.size, metavar="PX",
@@ -73,16 +73,16 @@ def add_prepare_parser(subparsers: Any) -> None:
                         help="turn detected faces until the eyes are level (default)")  # fmt: skip
     parser.add_argument("--min-face", type=float, default=PrepareSettings.min_face,
                         metavar="SHARE", help="width of the smallest face that is searched, as a "
-                        "share of the picture's height (default: %(default)s)")  # fmt: skip
+                        "share of the image's height (default: %(default)s)")  # fmt: skip
     parser.add_argument("--balance", type=int, default=0, metavar="N",
                         help="at most N faces per emotion in each split, chosen at random (436 "
                         "makes FER2013's training classes equal)")  # fmt: skip
     parser.add_argument("--test-share", type=float, default=PrepareSettings.test_share,
-                        metavar="SHARE", help="of the pictures to which the data give no split; "
+                        metavar="SHARE", help="of the images to which the data give no split; "
                         "subjects stay together (default: %(default)s)")  # fmt: skip
     parser.add_argument("--validation-share", type=float, metavar="SHARE",
                         default=PrepareSettings.validation_share,
-                        help="of the training pictures (default: %(default)s)")  # fmt: skip
+                        help="of the training images (default: %(default)s)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=PrepareSettings.seed,
                         help="same seed, same set (default: %(default)s)")  # fmt: skip
     parser.add_argument("--subject-pattern", default="", metavar="REGEX",

@@ -29,7 +29,7 @@ from expression_ros.training.fisherfaces.settings import (
 from expression_ros.training.fisherfaces.training import train
 from expression_ros.vocabulary import UnknownLabelError, canonical_label
 
-_MOST_FAVOUR = 10  # of a label; more would leave no other
+_LARGEST_OFFSET = 10  # of a label; more would leave no other
 
 
 def add_fisherfaces_parser(kinds: Any) -> None:
@@ -76,7 +76,7 @@ def _config(arguments: argparse.Namespace) -> FisherfaceConfig:
         descriptor=arguments.descriptor,
         network=arguments.network,
         power=arguments.power,
-        favour=dict(arguments.favour),
+        prior_offsets=dict(arguments.favour),
         more=arguments.more,
         more_per_label=arguments.more_per_label,
         portraits=arguments.portraits,
@@ -131,7 +131,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
                         help="move the directions of each model by so many steps until its labels "
                         "are least surprising; with --ensemble bagged "
                         "(default: %(default)s)")  # fmt: skip
-    parser.add_argument("--favour", action="append", type=_favour, default=[],
+    parser.add_argument("--favour", action="append", type=_prior_offset, default=[],
                         metavar="LABEL=AMOUNT",
                         help="add so much to the logarithm of a label's prior, where missing it is "
                         "worse than seeing it too often; may be repeated")  # fmt: skip
@@ -166,14 +166,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
                         "column as their files begin")  # fmt: skip
 
 
-def _favour(text: str) -> tuple[str, float]:
+def _prior_offset(text: str) -> tuple[str, float]:
     name, _, amount = text.partition("=")
     try:
         label, value = canonical_label(name), float(amount)
     except (UnknownLabelError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no LABEL=AMOUNT ({error})") from None
-    if not abs(value) <= _MOST_FAVOUR:
-        raise argparse.ArgumentTypeError(f"must be from -{_MOST_FAVOUR} to {_MOST_FAVOUR}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a LABEL=AMOUNT ({error})") from None
+    if not abs(value) <= _LARGEST_OFFSET:
+        raise argparse.ArgumentTypeError(f"must be from -{_LARGEST_OFFSET} to {_LARGEST_OFFSET}")
     return label, value
 
 

@@ -166,7 +166,7 @@ def _threshold(text: str) -> tuple[str, float]:
     try:
         return canonical_label(label), float(share)
     except (UnknownLabelError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no LABEL=SHARE ({error})") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a LABEL=SHARE ({error})") from None
 
 
 def _at_least_none(text: str) -> int:

@@ -68,7 +68,7 @@ def _web(args: argparse.Namespace) -> int:
 
     text = args.camera if args.video is None else args.video
     if args.camera is not None and not is_webcam(text):
-        raise ValueError(f"--camera {text} is no webcam; give 0 or /dev/video0, or use --video")
+        raise ValueError(f"--camera {text} is not a webcam; give 0 or /dev/video0, or use --video")
     if args.video is not None:
         # A wrong name is told at once, not on the page.
         open_source(text, folder=args.folder).close()

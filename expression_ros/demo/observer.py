@@ -41,7 +41,7 @@ class Observer(Node):
         self._labels = Published[str]()
         self._scores = Published[float]()
         self._robot = Published[str]()
-        self._robot_picture = Published[bytes]()
+        self._robot_image = Published[bytes]()
         self._waiting: tuple[int, Image] | None = None  # an overlay, and when it was published
         self._first_stamp: float | None = None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -75,7 +75,7 @@ class Observer(Node):
         self._robot.add(at, message.data)
 
     def _take_face(self, message: Image, at: int) -> None:
-        self._robot_picture.add(at, _jpeg(message))
+        self._robot_image.add(at, _jpeg(message))
 
     def _take_overlay(self, message: Image, at: int) -> None:
         self.last_frame_at = time.monotonic()
@@ -91,8 +91,8 @@ class Observer(Node):
         robot = self._robot.until(at, keep=True)
         row = TimelineRow(stamp - self._first_stamp, label or "", score, robot or "")
         self.rows.append(row)
-        picture = self._robot_picture.until(at, keep=True)
-        self.moments.append(Moment(row.seconds, _jpeg(overlay), picture))
+        image = self._robot_image.until(at, keep=True)
+        self.moments.append(Moment(row.seconds, _jpeg(overlay), image))
         self._changes.take(row)
 
 

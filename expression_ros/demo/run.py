@@ -45,7 +45,7 @@ def run_demo(source: str, seconds: float | None, output: Path, robot: str = "vir
     """
     try:
         return _run_demo(source, seconds, output, robot)
-    except BrokenPipeError:  # whoever read our lines has gone
+    except BrokenPipeError:  # the reader of our output has gone
         raise
     except OSError as error:
         raise DemoError(

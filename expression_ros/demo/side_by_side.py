@@ -79,7 +79,7 @@ def _stamped(image: np.ndarray, seconds: float) -> np.ndarray:
 
 def _decoded(jpeg: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    assert image is not None, "a picture this program has encoded itself"
+    assert image is not None, "an image this program has encoded itself"
     return image
 
 

@@ -9,19 +9,21 @@ import numpy as np
 
 from expression_ros.frames.sources import Frame, FrameSource, SourceError
 from expression_ros.images.files import (
-    PICTURE_SUFFIXES,
-    PictureFileError,
+    IMAGE_FILE_SUFFIXES,
+    ImageFileError,
     are_frames,
-    picture_size,
-    pictures_in,
-    read_picture,
+    image_size,
+    images_in,
+    read_image,
     readable_name,
 )
 
 AUTO, FRAMES, PHOTOS = FOLDER_KINDS = ("auto", "frames", "photos")
 
 
-IMAGE_SUFFIXES = tuple(suffix for suffix in PICTURE_SUFFIXES if suffix != ".gif")  # mostly a film
+IMAGE_SUFFIXES = tuple(
+    suffix for suffix in IMAGE_FILE_SUFFIXES if suffix != ".gif"
+)  # mostly a film
 IMAGE_RATE_HZ = 10.0  # of a folder of images
 PHOTO_RATE_HZ = 1.0  # of a folder of photos: time to look, and to forget the one before
 
@@ -94,8 +96,8 @@ class ImageSequence(FrameSource):
         if self._last is not None and self._last[0] == path:
             return np.array(self._last[1])
         try:
-            image = read_picture(path, colour=True)
-        except PictureFileError as error:
+            image = read_image(path, colour=True)
+        except ImageFileError as error:
             self.problem = str(error)
             self._skipped[readable_name(path.name)] = None
             return None
@@ -110,11 +112,11 @@ def images_of(folder: Path) -> list[Path]:
         SourceError: it cannot be read, or holds no images.
     """
     try:
-        images = pictures_in(folder)
-    except PictureFileError as error:
+        images = images_in(folder)
+    except ImageFileError as error:
         raise SourceError(str(error)) from None
     if not images:
-        kinds = " ".join(suffix[1:] for suffix in PICTURE_SUFFIXES)
+        kinds = " ".join(suffix[1:] for suffix in IMAGE_FILE_SUFFIXES)
         name = readable_name(folder)
         raise SourceError(f"folder {name} holds no images ({kinds}); name the one that does")
     return images
@@ -126,5 +128,5 @@ def are_one_film(images: Sequence[Path]) -> bool:
         return True  # nothing came before it
     if not are_frames([path.name for path in images]):
         return False
-    sizes = {picture_size(path) for path in images}
+    sizes = {image_size(path) for path in images}
     return len(sizes - {None}) <= 1  # of unknown size is what is damaged, and seldom formats

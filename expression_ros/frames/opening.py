@@ -33,7 +33,7 @@ def open_source(
     Args:
         text: a webcam (``0``, ``/dev/video0``), a video file, a folder of images (played in natural
             order: 2 before 10) or one image. A file that is called ``0`` is written ``./0``.
-        width, height: picture size in pixels to ask a webcam for, 0 for its own. Files keep theirs.
+        width, height: image size in pixels to ask a webcam for, 0 for its own. Files keep theirs.
         frame_rate: in Hz, 0 for the source's own. A webcam is asked for it and reports what it
             gives; a file or folder is to be played at it.
         folder: what the images of a folder are: the ``frames`` of one film, ``photos`` that have

@@ -88,7 +88,7 @@ class Playback:
 
     Args:
         source: the file.
-        stopping: set by whoever wants no more.
+        stopping: set by the caller that wants no more.
         rate: returns the frames per second, 0 for the file's own times; it may change meanwhile.
         loop: returns whether the file begins again at its end.
 
@@ -180,7 +180,7 @@ def frames_in_time(
 
     Args:
         source: what to read.
-        stopping: set by whoever wants no more.
+        stopping: set by the caller that wants no more.
         loop: begin a file again at its end; not one without a single frame.
 
     Raises:

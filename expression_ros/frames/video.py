@@ -39,7 +39,7 @@ class VideoFile(FrameSource):
             nothing plausible).
 
     Raises:
-        SourceError: OpenCV finds no picture in it.
+        SourceError: OpenCV finds no image in it.
     """
 
     def __init__(self, path: Path, frame_rate: float = 0.0):
@@ -225,13 +225,13 @@ def _turned(file: BinaryIO, track: list[tuple[bytes, int, int]]) -> int | None:
 _EVEN_S = 0.001  # by which containers round; what is nearer to the even pace is at it
 _LEAST_S = 1e-6  # passes from frame to frame; what is less is an error of rounding
 _BACK_S = 1.0  # by which single stamps are out of order; what goes back further has begun anew
-_LONGEST_GAP_S = 3600.0  # a picture that stands still for longer is a broken stamp
+_LONGEST_GAP_S = 3600.0  # an image that stands still for longer is a broken stamp
 
 
 class FrameTimes:
     """Turns the stamps of a video's frames into seconds since the first, ever later.
 
-    Phones and screen recorders take pictures when they can: thirty a second in the sun and ten in
+    Phones and screen recorders take images when they can: thirty a second in the sun and ten in
     the dusk, in one file. A stamp that does not move ahead, or leaps by an hour, is replaced by the
     pace that the file declares; where stamps begin anew (films that were joined), those that follow
     count from there.

@@ -30,7 +30,7 @@ class Webcam(FrameSource):
             device may give something else: ``description`` and ``frame_rate`` say what it gives.
 
     Raises:
-        SourceError: it does not open or gives no picture; says what may be the matter.
+        SourceError: it does not open or gives no image; says what may be the matter.
     """
 
     is_live = True
@@ -92,7 +92,7 @@ def _webcam_problem(device: int | str, present: list[str]) -> str:
             "sudo usermod -aG video $USER, then log in again"
         )
     return (
-        f"webcam {device} gives no picture though {path} exists ({listed}): another program may "
-        "be using it, or it is the second, pictureless device of a camera; close the other "
+        f"webcam {device} gives no image though {path} exists ({listed}): another program may "
+        "be using it, or it is a camera's second device, without images; close the other "
         "program or name another device"
     )

@@ -1,1 +1,1 @@
-"""Pictures and image messages: their headers, their depth, what they look like decoded."""
+"""Image files and image messages: their headers, their depth, what they look like decoded."""

@@ -24,7 +24,7 @@ from expression_ros.images.header import (
     may_lack_only_end,
 )
 
-# Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show a picture.
+# Bytes per pixel of the encodings of sensor_msgs/image_encodings.hpp that show an image.
 BYTES_PER_PIXEL = {
     "mono8": 1, "mono16": 2, "bgr8": 3, "rgb8": 3, "bgra8": 4, "rgba8": 4,
     "bgr16": 6, "rgb16": 6, "bgra16": 8, "rgba16": 8,
@@ -39,7 +39,7 @@ PLANAR = {
     "i420": cv2.COLOR_YUV2BGR_I420, "yv12": cv2.COLOR_YUV2BGR_YV12,
 }  # fmt: skip
 
-# The smallest side of a picture that can hold a face: the window of the cascades that find them.
+# The smallest side of an image that can hold a face: the window of the cascades that find them.
 MIN_SIDE = 20
 
 # Drivers that do not say what their channels mean nearly always mean these; and uyvy and yuyv are
@@ -77,8 +77,8 @@ def grey_from_message(message: Any, depth: DepthMemory | None = None) -> np.ndar
 
     Args:
         message: the image.
-        depth: of the stream that it belongs to, so that 16-bit pictures do not flicker; without,
-            each picture is taken by itself.
+        depth: of the stream that it belongs to, so that 16-bit images do not flicker; without,
+            each image is taken by itself.
 
     Raises:
         ImageError: the message is not a readable image; says what was wrong and what to do.
@@ -112,13 +112,13 @@ def bgr_from_message(message: Any, depth: DepthMemory | None = None) -> np.ndarr
 
 
 def large_enough(image: np.ndarray) -> np.ndarray:
-    """Return a picture as it is; raise ImageError if no face fits into it."""
+    """Return an image as it is; raise ImageError if no face fits into it."""
     height, width = image.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise ImageError(
             "size",
             f"image of {width}x{height} pixels is too small for a face; let the driver publish "
-            f"pictures of {MIN_SIDE}x{MIN_SIDE} at least, 640x480 is good",
+            f"images of {MIN_SIDE}x{MIN_SIDE} at least, 640x480 is good",
         )
     return image
 
@@ -128,7 +128,7 @@ def _encoding_of(message: Any) -> str:
 
 
 def _is_stored_as_rgb(message: Any) -> bool:
-    """Return whether red and blue of a compressed picture are swapped.
+    """Return whether red and blue of a compressed image are swapped.
 
     Early versions of compressed_image_transport did so, and later ones, which write bgr, still
     swap them back when they read (CompressedSubscriber::internalCallback).
@@ -246,7 +246,7 @@ def _undecodable(message: Any) -> ImageError:
 
 
 def _check_declared(message: Any) -> ImageError | None:
-    """Raise ImageError unless the data can hold the picture that their header declares.
+    """Raise ImageError unless the data can hold the image that their header declares.
 
     Returns:
         The error of a JPEG that has no end marker, if more than that proves to be missing.
@@ -263,7 +263,7 @@ def _check_declared(message: Any) -> ImageError | None:
         raise ImageError(
             "size",
             f"compressed image declares {width}x{height} pixels, over the limit of "
-            f"{MAX_DECODED_PIXELS}; let the driver publish smaller pictures",
+            f"{MAX_DECODED_PIXELS}; let the driver publish smaller images",
         )
     if len(data) < needed:
         error = ImageError(

@@ -1,7 +1,7 @@
-"""How many bits of a 16-bit picture a camera really fills, and the picture in 8 bits.
+"""How many bits of a 16-bit image a camera really fills, and the image in 8 bits.
 
 Cameras send 10, 12 or 14 bits in containers of 16: taken as 16 bits they are black. No message says
-which, so it is found in the pictures. Pure; imports no ROS.
+which, so it is found in the images. Pure; imports no ROS.
 """
 
 from __future__ import annotations

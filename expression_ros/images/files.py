@@ -1,4 +1,4 @@
-"""Picture files into arrays, after a look at what they say of themselves.
+"""Image files into arrays, after a look at what they say of themselves.
 
 Imports no ROS. OpenCV gets bytes, never a name: it ends the process with a segmentation fault when
 a name is not UTF-8.
@@ -27,7 +27,7 @@ from expression_ros.images.header import (
 
 # What a folder is looked through for. Whether this OpenCV reads gif, avif, heic and the like
 # depends on how it was built; those that it does not are named and counted.
-PICTURE_SUFFIXES = (
+IMAGE_FILE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".pgm", ".ppm", ".pbm", ".tif", ".tiff",
     ".webp", ".gif", ".avif", ".heic", ".heif", ".jp2",
 )  # fmt: skip
@@ -36,8 +36,8 @@ _HEADS = (4096, 1 << 18)  # bytes in which a header is looked for; previews may 
 _NAMED = 5  # of the files that could not be read
 
 
-class PictureFileError(ValueError):
-    """A picture file that cannot be read; one line that says why and what to do."""
+class ImageFileError(ValueError):
+    """An image file that cannot be read; one line that says why and what to do."""
 
 
 def readable_name(name: str | os.PathLike[str]) -> str:
@@ -49,16 +49,16 @@ def readable_name(name: str | os.PathLike[str]) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
-def read_picture(path: Path, *, colour: bool) -> np.ndarray:
-    """Return a picture file turned upright as its EXIF data say; of an animation, the first.
+def read_image(path: Path, *, colour: bool) -> np.ndarray:
+    """Return an image file turned upright as its EXIF data say; of an animation, the first.
 
     Args:
         path: of the file.
-        colour: (H, W, 3) uint8 BGR instead of (H, W) uint8 grey. Of pictures with 16 bits a
+        colour: (H, W, 3) uint8 BGR instead of (H, W) uint8 grey. Of images with 16 bits a
             channel the range is found from the values: cameras store 10 or 12 of them.
 
     Raises:
-        PictureFileError: there is no such file, it may not be read, it is no picture, is cut short
+        ImageFileError: there is no such file, it may not be read, it is not an image, is cut short
             or has more than 67 million pixels.
     """
     name = readable_name(path)
@@ -71,27 +71,27 @@ def read_picture(path: Path, *, colour: bool) -> np.ndarray:
     elif image is not None and image.dtype != np.uint8:
         image = _decoded(data, mode)
     if image is None:
-        raise PictureFileError(f"{name}: {_why_not(path)}")
+        raise ImageFileError(f"{name}: {_why_not(path)}")
     return image
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the picture files in a folder, not those further below, in natural order.
+def images_in(folder: Path) -> list[Path]:
+    """Return the image files in a folder, not those further below, in natural order.
 
     Raises:
-        PictureFileError: the folder may not be read.
+        ImageFileError: the folder may not be read.
     """
     try:
-        found = [path for path in folder.iterdir() if is_picture_name(path.name)]
+        found = [path for path in folder.iterdir() if is_image_name(path.name)]
     except OSError as error:
-        raise PictureFileError(
+        raise ImageFileError(
             f"folder {readable_name(folder)} may not be read ({error.strerror}); chmod u+rx it"
         ) from None
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def picture_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height as the header of a picture file declares them, None if unknown."""
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height as the header of an image file declares them, None if unknown."""
     try:
         with path.open("rb") as file:
             for length in _HEADS:
@@ -105,9 +105,9 @@ def picture_size(path: Path) -> tuple[int, int] | None:
     return None
 
 
-def is_picture_name(name: str) -> bool:
-    """Return whether a file's name is that of a picture; hidden ones (macOS's ._a.jpg) are not."""
-    return name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith(".")
+def is_image_name(name: str) -> bool:
+    """Return whether a file's name is that of an image; hidden ones (macOS's ._a.jpg) are not."""
+    return name.lower().endswith(IMAGE_FILE_SUFFIXES) and not name.startswith(".")
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -120,7 +120,7 @@ def are_frames(names: Sequence[str]) -> bool:
     """Return whether the files of a folder are named as the frames of one film are.
 
     They are if the names differ in one number only, which goes up in equal steps, as programs that
-    cut a film into pictures write them. Numbers with gaps are those of a camera's photos.
+    cut a film into images write them. Numbers with gaps are those of a camera's photos.
 
     Args:
         names: of at least one file, in natural order.
@@ -142,23 +142,23 @@ def listed(names: Iterable[str]) -> str:
 def _bytes_of(path: Path, name: str) -> np.ndarray:
     try:
         if not path.is_file():
-            raise PictureFileError(
+            raise ImageFileError(
                 f"{name}: no such file{' (but something else is there)' if path.exists() else ''}"
             )
         data = np.fromfile(path, np.uint8)
     except PermissionError:
-        raise PictureFileError(
+        raise ImageFileError(
             f"{name}: may not be read (permission denied); chmod u+r it, or run as its owner"
         ) from None
     except OSError as error:
-        raise PictureFileError(f"{name}: cannot be read: {error.strerror}") from None
+        raise ImageFileError(f"{name}: cannot be read: {error.strerror}") from None
     if not data.size:
-        raise PictureFileError(f"{name}: is empty; copy it again")
+        raise ImageFileError(f"{name}: is empty; copy it again")
     return data
 
 
 def _check_declared(data: np.ndarray, name: str) -> bool:
-    """Raise PictureFileError for a picture that is cut short or too large to be decoded.
+    """Raise ImageFileError for an image that is cut short or too large to be decoded.
 
     Returns:
         Whether it is whole, else it is a JPEG that lacks its end marker, and maybe more.
@@ -167,7 +167,7 @@ def _check_declared(data: np.ndarray, name: str) -> bool:
     known = declared_size(view)
     width, height, needed = known or (*_other_size(view), 0)
     if width * height > MAX_DECODED_PIXELS:
-        raise PictureFileError(
+        raise ImageFileError(
             f"{name}: has too many pixels, {width}x{height}; save it with at most "
             f"{MAX_DECODED_PIXELS / 1e6:.0f} million"
         )
@@ -176,8 +176,8 @@ def _check_declared(data: np.ndarray, name: str) -> bool:
     return len(view) >= needed
 
 
-def _cut_short(name: str) -> PictureFileError:
-    return PictureFileError(f"{name}: is cut short; copy it again from where it came")
+def _cut_short(name: str) -> ImageFileError:
+    return ImageFileError(f"{name}: is cut short; copy it again from where it came")
 
 
 def _without_end(data: np.ndarray, mode: int, name: str) -> np.ndarray | None:
@@ -250,7 +250,7 @@ def _why_not(path: Path) -> str:
     if suffix in _SELDOM_READ:
         return f"is {suffix[1:]} that OpenCV cannot read here; save it as PNG or JPEG"
     return (
-        "not a picture that OpenCV can read (jpeg, png, bmp, tiff, webp); check it with an image "
+        "not an image that OpenCV can read (jpeg, png, bmp, tiff, webp); check it with an image "
         "viewer"
     )
 
@@ -276,11 +276,11 @@ def quiet_opencv() -> Iterator[None]:
 
 
 class PhotoError(ValueError):
-    """A file that is not there or is no picture OpenCV can read."""
+    """A file that is not there or is not an image OpenCV can read."""
 
 
 def read_photo(path: str | Path) -> np.ndarray:
-    """Return a picture file as (H, W) uint8 grey, turned upright as its EXIF data say.
+    """Return an image file as (H, W) uint8 grey, turned upright as its EXIF data say.
 
     Raises:
         PhotoError: it cannot be read, is cut short or has too many pixels; one line.
@@ -289,7 +289,7 @@ def read_photo(path: str | Path) -> np.ndarray:
 
 
 def read_colour_photo(path: str | Path) -> np.ndarray:
-    """Return a picture file as (H, W, 3) uint8 BGR, upright as the grey one is.
+    """Return an image file as (H, W, 3) uint8 BGR, upright as the grey one is.
 
     Raises:
         PhotoError: as for read_photo.
@@ -299,6 +299,6 @@ def read_colour_photo(path: str | Path) -> np.ndarray:
 
 def _read_photo(path: str | Path, *, colour: bool) -> np.ndarray:
     try:
-        return read_picture(Path(path), colour=colour)
-    except PictureFileError as error:
+        return read_image(Path(path), colour=colour)
+    except ImageFileError as error:
         raise PhotoError(str(error)) from None

@@ -26,7 +26,7 @@ _JPEG_STEPS = 4096
 _JPEG_END = b"\xff\xd9"
 _JPEG_TAIL = 64  # bytes in which the end nearly always is
 
-# The largest picture that is decoded: 8192x8192, more than any camera of a robot sends, and at most
+# The largest image that is decoded: 8192x8192, more than any camera of a robot sends, and at most
 # 192 MiB as BGR. A PNG of 120 kB can declare (and truly hold) a thousand times its size.
 MAX_DECODED_PIXELS = 1 << 26
 
@@ -35,7 +35,7 @@ def declared_size(data: memoryview) -> tuple[int, int, int] | None:
     """Return width, height and how many bytes there have to be, or None if it cannot be told.
 
     The bytes are the fewest that can hold so many pixels, and one more than there are where the
-    file is cut off: nothing is taken from a picture that has not come as a whole.
+    file is cut off: nothing is taken from an image that has not come as a whole.
 
     Args:
         data: the bytes of a PNG or JPEG file, (N,) uint8.
@@ -98,7 +98,7 @@ def _declared_by_jpeg(data: memoryview) -> tuple[int, int, int] | None:
 
 
 def _end_of_jpeg(data: memoryview, frame: int) -> int:
-    """Return how many bytes there have to be for the picture to be there to its end.
+    """Return how many bytes there have to be for the image to be there to its end.
 
     Many versions of OpenCV (4.6 and 4.10, not 4.14) show what there is, and for the rest grey or
     what the memory held before. The end is a marker that the pixels' codes cannot hold; after it,
@@ -115,13 +115,13 @@ _BASELINE = (0xC0, 0xC1)
 _SCAN = 0xDA
 _FILLING = 128  # grey of the blocks for which there were no bytes, exactly
 _BLOCK = 8  # pixels, along each side
-_EXIF = b"Exif\0\0"  # in the first segments; what turns a picture after it is decoded
+_EXIF = b"Exif\0\0"  # in the first segments; what turns an image after it is decoded
 _HEAD = 1 << 12
 # The blocks lie as they were written: where an EXIF orientation turns them, the last ones of the
 # data would be in another corner.
 _AS_WRITTEN = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-# Bytes that change a picture in which anything is still to be read: restart markers of all numbers
-# for pictures that are read in parts, and codes between them.
+# Bytes that change an image in which anything is still to be read: restart markers of all numbers
+# for images that are read in parts, and codes between them.
 _RUBBISH = tuple(
     b"".join(bytes([fill] * 24 + [0xFF, 0xD0 + k % 8]) for k in range(16)) + _END
     for fill in (0x0F, 0xA6)
@@ -180,7 +180,7 @@ def _decode(data: bytes, flags: int) -> np.ndarray | None:
 def _is_one_scan(data: bytes) -> bool:
     """Return whether the pixels come in a single pass, so that the last bytes are the last pixels.
 
-    Of a progressive picture that is cut off, all of it is there, but coarse.
+    Of a progressive image that is cut off, all of it is there, but coarse.
     """
     place, components = 2, 0
     while place + 10 <= len(data):

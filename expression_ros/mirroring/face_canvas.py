@@ -1,4 +1,4 @@
-"""Anti-aliased shapes on a picture, placed in face units.
+"""Anti-aliased shapes on an image, placed in face units.
 
 Part of ``expression_ros.mirroring``: imports no ROS. It knows pixels and nothing of faces.
 """
@@ -22,7 +22,7 @@ _QUARTER_TURN = np.array([-1.0, 1.0])
 
 
 class Canvas:
-    """A picture and where on it the face is.
+    """An image and where on it the face is.
 
     Args:
         image: BGR, uint8 of shape (height, width, 3); it is drawn on in place.
@@ -47,11 +47,11 @@ class Canvas:
         return cls(image, scale, (width - 1) / 2.0, (height - 1) / 2.0)
 
     def copy(self) -> Canvas:
-        """Return a canvas with a picture of its own."""
+        """Return a canvas with an image of its own."""
         return Canvas(self.image.copy(), self._scale, self._origin[0], self._origin[1])
 
     def reduced(self, factor: int) -> np.ndarray:
-        """Return the picture at 1/factor of its size, each pixel the mean of those it covers."""
+        """Return the image at 1/factor of its size, each pixel the mean of those it covers."""
         if factor == 1:
             return self.image
         height, width = self.image.shape[:2]
@@ -59,7 +59,7 @@ class Canvas:
         return cv2.resize(self.image, size, interpolation=cv2.INTER_AREA)
 
     def wipe(self, colour: Colour) -> None:
-        """Paint the whole picture."""
+        """Paint the whole image."""
         height, width = self.image.shape[:2]
         cv2.rectangle(self.image, (0, 0), (width, height), colour, -1)
 

@@ -1,4 +1,4 @@
-"""The picture of the virtual robot face.
+"""The image of the virtual robot face.
 
 Part of ``expression_ros.mirroring``: imports no ROS. Places and lengths in this module are in face
 units, x to the right and y down from the middle of the head, whose front reaches from -1.12 to 1.12
@@ -24,7 +24,7 @@ _HALF_WIDTH, _HALF_HEIGHT = 1.36, 1.04
 # cv2's own anti-aliasing look frayed on curves. The long side stays below the second number.
 _FINE_ENOUGH, _FINE_LIMIT = 600, 2400
 
-# Blue B, green G, red R. Light blue, dark blue and orange differ in lightness too, so the picture
+# Blue B, green G, red R. Light blue, dark blue and orange differ in lightness too, so the image
 # reads the same to colour-blind people and in grey.
 _BACKDROP: Colour = (74, 52, 36)
 _SHELL: Colour = (250, 246, 242)
@@ -51,15 +51,15 @@ _LINE = 0.036  # the width of a common ink line
 
 
 def draw_face(shape: FaceShape, width: int, height: int) -> np.ndarray:
-    """Return the picture of a face.
+    """Return the image of a face.
 
     Args:
         shape: the face; values outside the documented ranges are drawn as far as they make sense.
-        width: of the picture in pixels, 32..4096.
-        height: of the picture in pixels, 32..4096.
+        width: of the image in pixels, 32..4096.
+        height: of the image in pixels, 32..4096.
 
     Returns:
-        BGR picture, uint8 of shape (height, width, 3), owned by the caller.
+        BGR image, uint8 of shape (height, width, 3), owned by the caller.
 
     Raises:
         ValueError: a size is out of range.
@@ -117,7 +117,7 @@ _EYE_ARC = _EYE_B * (1.0 - np.abs(_EYE_U) ** 2.3) ** (1.0 / 2.3)
 
 
 def _side_of(shape: FaceShape, what: str, side: int) -> float:
-    """Return the parameter of one side; side 1 is the right of the picture, the robot's left."""
+    """Return the parameter of one side; side 1 is the right of the image, the robot's left."""
     return float(getattr(shape, f"{what}_{'left' if side > 0 else 'right'}"))
 
 

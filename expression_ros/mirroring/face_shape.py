@@ -20,7 +20,7 @@ class FaceShape:
     """Where every movable part of the face is. The defaults are the neutral face.
 
     All values are plain numbers without a unit; each comment gives the range the face was designed
-    for. ``left`` and ``right`` are the robot's own, so its left is on the right of the picture.
+    for. ``left`` and ``right`` are the robot's own, so its left is on the right of the image.
     """
 
     brow_height_left: float = 0.0  # -1 pressed on the eye .. 0 at rest .. 1 as high as it goes
@@ -35,7 +35,7 @@ class FaceShape:
     lower_lid_right: float = 0.05
     lid_slant: float = 0.0  # -0.4 outer corner hangs (sad) .. 0.5 inner corner pressed (angry)
     pupil_size: float = 1.0  # 0.4 a dot .. 1 at rest .. 1.2 wide
-    gaze_x: float = 0.0  # -1 the picture's left .. 1 the picture's right
+    gaze_x: float = 0.0  # -1 the image's left .. 1 the image's right
     gaze_y: float = 0.0  # -1 up .. 1 down
     mouth_width: float = 0.75  # 0.4 an O .. 1.3 from cheek to cheek
     mouth_corner_left: float = 0.1  # -1 pulled down .. 1 pulled up
@@ -98,7 +98,7 @@ EXPRESSIONS: dict[str, FaceShape] = {
         teeth_upper=0.5, teeth_lower=0.5, cheek=0.0,
     ),
     # AU 12 + 14 on one side only, lip corner puller and dimpler. The one raised brow (2), the
-    # half-lowered lids (43) and the look from the side carry what a small picture would lose.
+    # half-lowered lids (43) and the look from the side carry what a small image would lose.
     "contemptuous": FaceShape(
         brow_height_left=0.75, brow_height_right=-0.35, brow_angle_left=-0.1,
         brow_angle_right=-0.3, brow_arch=0.45,

@@ -15,7 +15,7 @@ def source_names(text: str) -> list[str]:
     """Return the namespaces in a list such as ``front,left``, in their order.
 
     Raises:
-        ValueError: there is none, one is named twice, or a word is no relative ROS namespace.
+        ValueError: there is none, one is named twice, or a word is not a relative ROS namespace.
     """
     names = [word.strip() for word in text.split(",") if word.strip()]
     if not names:

@@ -60,7 +60,7 @@ def read_table(path: Path, what: str, error: type[TableError]) -> Any:
         reason = problem.strerror or type(problem).__name__
         raise error(f"{path}: {reason}: give the path of a {what} table") from None
     except UnicodeDecodeError:
-        raise error(f"{path}: is no UTF-8 text: save it as UTF-8") from None
+        raise error(f"{path}: is not UTF-8 text: save it as UTF-8") from None
     # Also what int(), float() and datetime() raise for 2024-13-01, and RecursionError.
     except Exception as problem:
         raise error(f"{path}: {_one_line(problem)}") from None

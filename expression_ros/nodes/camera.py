@@ -152,7 +152,7 @@ class Camera(Node):
         assert self._source is not None
         self._source.close()  # a device that is held open comes back under another number
         self._source = None
-        self._problem = f"webcam {self._text} gives no more pictures; plug it in again"
+        self._problem = f"webcam {self._text} gives no more images; plug it in again"
         if not self._stop.is_set():
             self.get_logger().warning(
                 f"{self._problem}, trying to open it every {REOPEN_PERIOD_S:g} s"
@@ -283,7 +283,7 @@ class Camera(Node):
         if wanted >= 2.0 and rate < _SLOW_SHARE * wanted:
             return WARN, (
                 f"{rate:.1f} of {wanted:.1f} frames per second; "
-                "use smaller pictures, a lower frame_rate, or better light for a webcam"
+                "use smaller images, a lower frame_rate, or better light for a webcam"
             )
         return OK, f"{rate:.1f} frames per second"
 

@@ -1,4 +1,4 @@
-"""The virtual robot face: shows /robot_expression as a moving picture on /robot_face/image."""
+"""The virtual robot face: shows /robot_expression as a moving face on /robot_face/image."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ MIRROR_PARAMETERS = (
     ParameterSpec(
         "unknown_word_warn",
         10.0,
-        "Seconds for which the diagnostics warn of a label that is no emotion; 0 for never.",
+        "Seconds for which the diagnostics warn of a label that is not an emotion; 0 for never.",
         minimum=0.0,
         maximum=3600.0,
     ),
@@ -171,15 +171,15 @@ MIRROR_PARAMETERS = (
 
 
 ROBOT_FACE_PARAMETERS = (
-    ParameterSpec("width", 640, "Width of the picture in pixels.", 64, 1920),
-    ParameterSpec("height", 480, "Height of the picture in pixels.", 64, 1080),
+    ParameterSpec("width", 640, "Width of the image in pixels.", 64, 1920),
+    ParameterSpec("height", 480, "Height of the image in pixels.", 64, 1080),
     ParameterSpec(
-        "frame_rate", 25.0, "Pictures per second while somebody watches.", 1.0, 60.0, run_time=False
+        "frame_rate", 25.0, "Images per second while somebody watches.", 1.0, 60.0, run_time=False
     ),
     ParameterSpec(
         "idle", True, "Whether the face blinks and glances about by itself.", run_time=False
     ),
-    ParameterSpec("frame_id", "robot_face", "The frame_id of the pictures."),
+    ParameterSpec("frame_id", "robot_face", "The frame_id of the images."),
 )
 
 

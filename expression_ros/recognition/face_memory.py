@@ -19,7 +19,7 @@ from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.face_preparation import FacePreparation
 from expression_ros.recognition.image_operations import shrunk
 from expression_ros.recognition.mouth import MouthWatch
-from expression_ros.recognition.settling import LabelSettler, RestingState
+from expression_ros.recognition.smoothing import LabelSmoother, RestingState
 
 _CELLS = 24  # per side; a cell averages away the noise of a camera, but not a corner of the mouth
 _MARGIN = 0.1  # around the box, as a share of its width, so that a face that moves shows
@@ -70,7 +70,7 @@ class StillFace:
 
 
 class StillScene:
-    """Remembers how a whole frame looked when it was last searched in vain."""
+    """Remembers how a whole frame looked when it was last searched without finding a face."""
 
     def __init__(self) -> None:
         self._cells: np.ndarray | None = None
@@ -104,7 +104,7 @@ def _cells_of(grey: np.ndarray, box: Box) -> np.ndarray | None:
 class FaceMemory:
     """What is kept of a face from frame to frame."""
 
-    settler: LabelSettler = field(default_factory=LabelSettler)
+    smoother: LabelSmoother = field(default_factory=LabelSmoother)
     still: StillFace = field(default_factory=StillFace)
     prediction: Prediction | None = None
     said: deque[Mapping[str, float]] = field(default_factory=lambda: deque(maxlen=_SAID))

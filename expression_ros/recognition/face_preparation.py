@@ -116,7 +116,7 @@ def prepare_face(
 
 
 def prepare_crop(crop: np.ndarray, preparation: FacePreparation | None = None) -> np.ndarray:
-    """Prepare a picture that is a cut-out face already, margin and all, as in FER2013.
+    """Prepare an image that is a cut-out face already, margin and all, as in FER2013.
 
     ``prepare_face`` does the same with what it cuts out of a frame. A crop is not levelled: turning
     it would need what lies around it.
@@ -200,7 +200,7 @@ def turned(
     Args:
         grey: (H, W) uint8, the frame.
         box: (x, y, w, h) in px.
-        margin: how far around the box the turned picture is whole, as a share of its side.
+        margin: how far around the box the turned image is whole, as a share of its side.
         tilt: in degrees; positive where the line of the eyes falls to the right.
 
     Returns:

@@ -1,6 +1,6 @@
 """Views of a face: turned upright by the eyes that the detector saw, and its mirror image.
 
-An expression mirrored is the same expression, but a classifier sees another picture. What it says
+An expression mirrored is the same expression, but a classifier sees another image. What it says
 of both, averaged, is right more often than what it says of one (test-time augmentation; Krizhevsky
 et al., 2012). A photo is read both ways; a face of a stream in turns, each reading taken together
 with the one before, at no cost.

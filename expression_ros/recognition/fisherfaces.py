@@ -168,7 +168,7 @@ def _expectations(manifest: ModelManifest, folder: Path) -> dict[str, Expectatio
         raise _unfit(path, str(error)) from error
     for one in found.values():
         if strange := sorted(set(one.priors) - set(manifest.labels.values())):
-            raise _unfit(path, f"expectations name {strange[0]!r}, which is no label of the model")
+            raise _unfit(path, f"expectations name {strange[0]!r}, not a label of the model")
     return found
 
 

@@ -1,8 +1,8 @@
 """Which time counts for a frame: that of its stamp, or that of its arrival.
 
-A stamp says best when a picture was taken: it knows nothing of queues, networks and busy computers,
+A stamp says best when an image was taken: it knows nothing of queues, networks and busy computers,
 and in a bag or a simulation that does not run at the pace of real time it is the only one that
-fits what is seen. But cameras stamp with zero, with the same time for ever, in whole seconds, with
+fits what is seen. But cameras stamp with zero, with one time for all, in whole seconds, with
 the clock of another computer; two of them may share a topic, and a bag may start again. So a stamp
 counts only while it moves plausibly against a clock that cannot stand still.
 
@@ -119,7 +119,7 @@ class FrameTime:
         if moved < 0.0:
             return GOES_BACK
         most = _PACE * max(0.0, arrival - self._arrival) + _BURST_S
-        if not moved <= most:  # also where the last stamp was no number
+        if not moved <= most:  # also where the last stamp was not a number
             return JUMPS
         if stamp % 1.0 == 0.0 == self._stamp % 1.0:
             return WHOLE_SECONDS

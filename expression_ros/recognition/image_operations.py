@@ -19,7 +19,7 @@ _STEPS_PER_DOUBLING = 4  # the gain changes in steps, so that it does not flicke
 
 
 def shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a picture brought to a smaller size, each pixel the mean of what it covers.
+    """Return an image brought to a smaller size, each pixel the mean of what it covers.
 
     ``cv2.resize`` with INTER_AREA takes a slow way for factors that are no whole numbers, and a
     fast one for halves. Halving first leaves little for the slow way, and gives nearly what one

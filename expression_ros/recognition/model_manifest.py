@@ -176,7 +176,7 @@ def _loaded(path: Path, kind: str) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         raise _wrong(path, f"it cannot be read ({reason})", kind) from error
     if not isinstance(content, dict):
-        raise _wrong(path, "it is no YAML mapping", kind)
+        raise _wrong(path, "it is not a YAML mapping", kind)
     return content
 
 

@@ -65,7 +65,7 @@ def parsed_thresholds(text: str, labels: Sequence[str]) -> dict[str, float]:
         try:
             thresholds[canonical_label(label)] = float(share)
         except ValueError as error:
-            raise ModelError(f"{part!r} is no threshold like surprise=0.4 ({error})") from None
+            raise ModelError(f"{part!r} is not a threshold like surprise=0.4 ({error})") from None
     try:
         return checked_thresholds(thresholds, labels)
     except RuleError as error:

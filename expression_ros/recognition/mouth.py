@@ -53,7 +53,7 @@ class MouthWatch:
         self._spoke_at: float | None = None
 
     def see(self, face: np.ndarray, stamp: float) -> None:
-        """Take in the next picture of the face.
+        """Take in the next image of the face.
 
         Args:
             face: (S, S) uint8, prepared, with its mouth.
@@ -83,7 +83,7 @@ class MouthWatch:
         return _stands_out(*self._movements[-1][1:])
 
     def _movement(self, now: np.ndarray) -> tuple[float, float]:
-        """Return how much mouth and eyes differ from the last picture, the head's shift undone."""
+        """Return how much mouth and eyes differ from the last image, the head's shift undone."""
         assert self._before is not None
         size = len(now)
         reach = max(1, round(_SEARCH_PX * size / 48))
@@ -127,7 +127,7 @@ def _pixels(part: tuple[float, float], size: int) -> slice:
 
 
 def _shifted(part: slice, by: int, size: int) -> slice:
-    """Return the slice moved, as far as the picture reaches, without change of its length."""
+    """Return the slice moved, as far as the image reaches, without change of its length."""
     start = min(max(0, part.start + by), size - (part.stop - part.start))
     return slice(start, start + part.stop - part.start)
 

@@ -138,7 +138,7 @@ class NetworkClassifier:
             net = cv2.dnn.readNetFromONNX(str(self.path))
         except cv2.error as error:
             raise ModelError(
-                f"{self._about} is no ONNX network that cv2.dnn {cv2.__version__} can read; export "
+                f"{self._about} is not an ONNX network cv2.dnn {cv2.__version__} can read; export "
                 f"it anew, opset 11 to 13, weights inside ({_reason(error)})"
             ) from error
         if net.empty():

@@ -206,7 +206,7 @@ def _section(content: Any, name: str, known: tuple[str, ...] | None) -> Mapping[
     if content is None and name != "the file":
         return {}
     if not isinstance(content, dict):
-        raise ValueError(f"{name} is no YAML mapping")
+        raise ValueError(f"{name} is not a YAML mapping")
     if known is not None and (unknown := sorted(str(key) for key in content if key not in known)):
         raise ValueError(f"{name} has the unknown entry {unknown[0]!r}; known: {', '.join(known)}")
     return content

@@ -1,6 +1,6 @@
 """Finding faces with a network that sees eyes and mouth, too: YuNet or CenterFace.
 
-The network looks at small pictures: the whole frame, reduced until the smallest face of interest is
+The network looks at small images: the whole frame, reduced until the smallest face of interest is
 just visible, or the surroundings of a face already known. Its own boxes are narrower than those of
 the cascades; what classifiers were taught to read is a cascade's box, so boxes are drawn anew from
 the landmarks.
@@ -34,19 +34,19 @@ _FINE_PX = 28
 _COARSE_PX = 23  # for a look that has to be quick
 _QUICK = 0.12  # of the frame's height: what a stream's ordinary looks show at least
 _WIDEST = 6.0  # of a strip the reduced frame has at most the area of one so many times as wide
-_NEAR_PX = 96  # side of the picture in which a face that is followed is looked for
+_NEAR_PX = 96  # side of the image in which a face that is followed is looked for
 _LEAST_SHARE = 0.85  # of the smallest width of interest: boxes of small faces are rough
 NEAR, _LOST = 0.5, 1.0  # of its width, added on each side
 # Turned views of a face, in degrees: between two of them, the least that is worth turning, and the
 # most, beyond which these networks see no face. How sure they are of a view in which they see none.
 _STEP, _NEARLY_UPRIGHT, _MOST_TURNED, _FAINT = 30, 15, 60, 0.02
-_SIZES = 4  # of pictures for which a network is kept
-_FARTHEST_PX = 1e6  # from the picture's corner; a landmark beyond it is none
+_SIZES = 4  # of images for which a network is kept
+_FARTHEST_PX = 1e6  # from the image's corner; a landmark beyond it is none
 
 
 @dataclass(frozen=True)
 class NetworkFace:
-    """A face as a network sees it, in pixels of the picture that it was given.
+    """A face as a network sees it, in pixels of the image that it was given.
 
     Attributes:
         score: how sure the network is, 0..1.
@@ -75,22 +75,22 @@ class FaceNetwork(Protocol):
     box_centre: float
 
     def faces(self, grey: np.ndarray, least: float) -> list[NetworkFace]:
-        """Return the faces in an (H, W) uint8 picture, at least so sure, overlaps removed."""
+        """Return the faces in an (H, W) uint8 image, at least so sure, overlaps removed."""
         ...
 
-    def twin(self) -> FaceNetwork:
+    def clone(self) -> FaceNetwork:
         """Return another one with the same weights for another thread."""
         ...
 
 
 class NetworksBySize:
-    """The networks for the last few sizes of pictures.
+    """The networks for the last few sizes of images.
 
     One network for all would be set up anew, which costs milliseconds, at every change; and with
     OpenCV 4.14 what CenterFace says after one is wrong.
 
     Args:
-        make: returns a network for pictures of a width and height in px.
+        make: returns a network for images of a width and height in px.
     """
 
     def __init__(self, make: Callable[[tuple[int, int]], Any]):
@@ -109,7 +109,7 @@ class NetworkDetector:
     """Finds faces with a network; see Detector for what its methods have in common with others.
 
     Args:
-        network: looks at pictures.
+        network: looks at images.
         selection: ``single``: a search of the frame returns a face where there is exactly one;
             ``all``: every face.
         min_face: width of the smallest face of interest as a fraction of the frame's height.
@@ -132,14 +132,14 @@ class NetworkDetector:
         self.min_face = min_face
         self.searches = 0
         self._network = network
-        self._twin: NetworkDetector | None = None
+        self._clone: NetworkDetector | None = None
 
-    def twin(self) -> NetworkDetector:
+    def clone(self) -> NetworkDetector:
         """Return a detector with the same settings for another thread; it is made once."""
-        if self._twin is None:
-            self._twin = NetworkDetector(self._network.twin(), self.selection, self.min_face)
-        self._twin.selection, self._twin.min_face = self.selection, self.min_face
-        return self._twin
+        if self._clone is None:
+            self._clone = NetworkDetector(self._network.clone(), self.selection, self.min_face)
+        self._clone.selection, self._clone.min_face = self.selection, self.min_face
+        return self._clone
 
     def search_frame(
         self,
@@ -177,7 +177,7 @@ class NetworkDetector:
         return found
 
     def search_photo(self, grey: np.ndarray) -> list[Detection]:
-        """Search a still picture; see Detector.search_photo."""
+        """Search a still image; see Detector.search_photo."""
         found = self._faces_of_frame(grey, False, ())
         return _sorted(self.search_size(grey, face) or face for face in found)
 
@@ -217,11 +217,11 @@ class NetworkDetector:
     def _sure_of(self, grey: np.ndarray, known: Detection, turn: int) -> float:
         """Return the log odds that a face is there, as the network sees it in a turned view."""
         self.searches += 1
-        picture, _ = turned_view(grey, known.box, NEAR, turn)
+        image, _ = turned_view(grey, known.box, NEAR, turn)
         middle = (_NEAR_PX / 2, _NEAR_PX / 2)
         scores = [
             face.score
-            for face in self._network.faces(picture, _FAINT)
+            for face in self._network.faces(image, _FAINT)
             if math.dist(face.landmarks.mean(axis=0), middle) < _NEAR_PX / 4
         ]
         score = min(max(scores, default=_FAINT), 1 - _FAINT / 10)
@@ -231,19 +231,19 @@ class NetworkDetector:
         self, grey: np.ndarray, known: Detection, pad: float, least: float
     ) -> Detection | None:
         """Return the face that lies nearest to where one was, from a look at its surroundings."""
-        picture, back = turned_view(grey, known.box, pad, known.turn)
-        faces = self._look(picture, back, grey.shape, least)
+        image, back = turned_view(grey, known.box, pad, known.turn)
+        faces = self._look(image, back, grey.shape, least)
         middle = known.box.centre
         found = min(faces, key=lambda face: math.dist(face.box.centre, middle), default=None)
         return replace(found, turn=known.turn) if found else None
 
     def _look(
-        self, picture: np.ndarray, back: np.ndarray, shape: tuple[int, ...], least: float
+        self, image: np.ndarray, back: np.ndarray, shape: tuple[int, ...], least: float
     ) -> list[Detection]:
-        """Return the faces of a picture, largest first; ``back`` (2, 3) leads to the frame."""
+        """Return the faces of an image, largest first; ``back`` (2, 3) leads to the frame."""
         self.searches += 1
         # NaN, too, is not below: of weights that are damaged.
-        marks = [face.landmarks for face in self._network.faces(picture, least)
+        marks = [face.landmarks for face in self._network.faces(image, least)
                  if np.abs(face.landmarks).max() < _FARTHEST_PX]  # fmt: skip
         found = (self._drawn(one @ back[:, :2].T + back[:, 2], shape) for one in marks)
         return _sorted(face for face in found if min(face.box.w, face.box.h) > 0)
@@ -265,7 +265,7 @@ def _sorted(found: Iterable[Detection]) -> list[Detection]:
 
 
 def turned_view(grey: np.ndarray, box: Box, pad: float, turn: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a face's surroundings, turned, as a picture of the network's size.
+    """Return a face's surroundings, turned, as an image of the network's size.
 
     Beyond the frame its edge pixels are repeated; a box outside of it shows its nearest edge.
 
@@ -289,10 +289,10 @@ def turned_view(grey: np.ndarray, box: Box, pad: float, turn: int) -> tuple[np.n
     # The middle of a pixel of the region, in the frame.
     in_frame = np.array([[across, 0, left + across / 2 - 0.5], [0, down, top + down / 2 - 0.5],
                          [0, 0, 1]])  # fmt: skip
-    picture = cv2.warpAffine(
+    image = cv2.warpAffine(
         region, onto @ in_frame, (_NEAR_PX, _NEAR_PX), borderMode=cv2.BORDER_REPLICATE
     )
-    return picture, cv2.invertAffineTransform(onto)
+    return image, cv2.invertAffineTransform(onto)
 
 
 def _reduced(grey: np.ndarray, smallest_px: int, min_face: float) -> tuple[np.ndarray, float]:

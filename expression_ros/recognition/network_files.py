@@ -126,7 +126,7 @@ def _kind(data: bytes) -> str:
 def network_crash(path: Path, shape: tuple[int, ...]) -> str:
     """Return how cv2.dnn ends on an ONNX file, or an empty text if it survives.
 
-    What is no crash, such as a file that cannot be read, is left to the caller, who will be told by
+    All but a crash, such as a file that cannot be read, is left to the caller, who will be told by
     an exception.
 
     Args:

@@ -136,7 +136,7 @@ def _places(shape: tuple[int, ...], face: FaceReading, text: str, size: float) -
         for left in (x, x + w - wide):
             area = Box(max(0, min(left, shape[1] - wide)), top, wide, high)
             yield _Title(text, size, COLOURS[face.label], area, baseline)
-    if y - high < 0 and y + h > shape[0] - high:  # the box is as high as the picture
+    if y - high < 0 and y + h > shape[0] - high:  # the box is as high as the image
         left = max(0, min(x, shape[1] - wide))
         area = Box(left, max(0, min(y, shape[0] - high)), wide, high)
         yield _Title(text, size, COLOURS[face.label], area, baseline)
@@ -235,14 +235,14 @@ def scaled(reading: FrameReading, factor: float) -> FrameReading:
 
 
 def with_privacy(image: np.ndarray, boxes: Iterable[Box], privacy: str) -> np.ndarray:
-    """Return a picture in which the faces are no longer to be recognised.
+    """Return an image in which the faces are no longer to be recognised.
 
     Args:
         image: (H, W, 3) uint8 BGR; changed in place, but for ``drop``.
         boxes: of the faces, in pixels of the image; may reach beyond it.
         privacy: ``none`` leaves the image as it is; ``blur`` and ``pixelate`` leave of each face,
             with a margin, six by six values; ``drop`` leaves nothing of the image at all, also of
-            faces that were not found: a grey picture of its size.
+            faces that were not found: a grey image of its size.
 
     Raises:
         ValueError: privacy is none of these.
@@ -257,11 +257,11 @@ def with_privacy(image: np.ndarray, boxes: Iterable[Box], privacy: str) -> np.nd
     return image
 
 
-def with_privacy_of_face(picture: np.ndarray, privacy: str) -> np.ndarray:
-    """Return a picture that is filled by one face, and is no longer to be recognised.
+def with_privacy_of_face(image: np.ndarray, privacy: str) -> np.ndarray:
+    """Return an image that is filled by one face, and is no longer to be recognised.
 
     Args:
-        picture: (H, W, 3) uint8 BGR, all of it the face and what is just around it; changed in
+        image: (H, W, 3) uint8 BGR, all of it the face and what is just around it; changed in
             place, but for ``drop``.
         privacy: as for with_privacy; what is left has the cells it would have on the overlay: four
             by four.
@@ -269,8 +269,8 @@ def with_privacy_of_face(picture: np.ndarray, privacy: str) -> np.ndarray:
     Raises:
         ValueError: privacy is none of the choices.
     """
-    height, width = picture.shape[:2]
-    return with_privacy(picture, [Box(0, 0, width, height)], privacy)
+    height, width = image.shape[:2]
+    return with_privacy(image, [Box(0, 0, width, height)], privacy)
 
 
 def _hide(image: np.ndarray, box: Box, interpolation: int) -> None:

@@ -1,4 +1,4 @@
-"""What is kept of a person: described faces with the emotion that was asked for. No pictures.
+"""What is kept of a person: described faces with the emotion that was asked for. No images.
 
 One npz file per person, under ``$XDG_DATA_HOME/expression_ros/persons`` (``~/.local/share/...``).
 """
@@ -69,7 +69,7 @@ def checked_name(name: str) -> str:
     """Return the name of a person; PersonError if a file cannot be named so."""
     if not _NAME.fullmatch(name):
         raise PersonError(
-            f"{name!r} is no name for a person: up to 64 letters, digits, - and _ are"
+            f"{name!r} is not a name for a person: up to 64 letters, digits, - and _ are"
         )
     return name
 

@@ -17,7 +17,7 @@ from expression_ros.recognition.image_operations import brightened, check_grey
 from expression_ros.recognition.readings import FaceReading, FrameReading
 from expression_ros.recognition.search import FaceSearch
 from expression_ros.recognition.settings import RecognitionSettings, take_over
-from expression_ros.recognition.settling import LabelSettler
+from expression_ros.recognition.smoothing import LabelSmoother
 from expression_ros.recognition.tracking import Candidate, FaceTracker, PrimaryFaceSelector, Track
 
 _FRAME_S = 1 / 30  # taken to pass between two frames with one stamp
@@ -147,7 +147,7 @@ class ExpressionRecognizer:
         return max(stamp, self._last_stamp + passed)
 
     def read_still(self, grey: np.ndarray) -> FrameReading:
-        """Read a single picture: every cascade is asked, nothing is smoothed, ids are 0.
+        """Read a single image: every cascade is asked, nothing is smoothed, ids are 0.
 
         Raises:
             ValueError: as for read.
@@ -159,8 +159,8 @@ class ExpressionRecognizer:
         for detection in self.detector.search_photo(grey):
             view = levelled(grey, detection.box, detection.tilt)
             prediction = read_both_ways(self.classifier, *view)
-            settler = LabelSettler(min_confidence=self._in_force.min_confidence)
-            label, score = settler.update(prediction.scores, 0.0)
+            smoother = LabelSmoother(min_confidence=self._in_force.min_confidence)
+            label, score = smoother.update(prediction.scores, 0.0)
             box, votes = detection.box, prediction.votes
             faces.append(FaceReading(0, box, label, score, prediction.scores, votes))
         return FrameReading(tuple(faces), primary=faces[0] if faces else None)
@@ -211,22 +211,22 @@ class ExpressionRecognizer:
         memory.view, memory.read_at = said, stamp
 
     def _smooth(self, track: Track, stamp: float) -> FaceReading:
-        """Return what is said of a face: its settled label, and its scores over time."""
+        """Return what is said of a face: its smoothed label, and its scores over time."""
         memory, settings = track.memory, self._in_force
-        prediction, settler = memory.prediction, memory.settler
+        prediction, smoother = memory.prediction, memory.smoother
         assert prediction is not None
-        settler.time_constant = settings.smoothing
-        settler.margin = settings.switch_margin
-        settler.min_confidence = settings.min_confidence
-        settler.talking_time = settings.talking_time
-        settler.doubt_time = settings.doubt_time
+        smoother.time_constant = settings.smoothing
+        smoother.margin = settings.switch_margin
+        smoother.min_confidence = settings.min_confidence
+        smoother.talking_time = settings.talking_time
+        smoother.doubt_time = settings.doubt_time
         speaking, moving = memory.mouth.is_speaking(stamp), memory.mouth.is_moving(stamp)
         scores = prediction.scores
         # A classifier that is adapted to a person knows the person's rest.
         if settings.resting_state and not is_adapted(self.classifier):
             scores = memory.rest.read(scores, stamp, speaking)
-        label, score = settler.update(scores, stamp, speaking, moving)
-        scores = dict(settler.scores)
+        label, score = smoother.update(scores, stamp, speaking, moving)
+        scores = dict(smoother.scores)
         return FaceReading(track.id, track.box, label, score, scores, prediction.votes)
 
     def _choose(self, tracks: list[Track], stamp: float) -> int | None:

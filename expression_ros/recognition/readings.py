@@ -14,9 +14,9 @@ class FaceReading:
     """One face of one frame.
 
     Attributes:
-        id: the face's number, the same from frame to frame; 0 in a still picture.
+        id: the face's number, the same from frame to frame; 0 in a still image.
         box: where it is, in pixels of the frame.
-        label: the settled label, or ``unknown``.
+        label: the smoothed label, or ``unknown``.
         score: probability of the leading label, smoothed over time, 0..1.
         scores: the same for every label the model can say; they add to 1.
         votes: of an ensemble, the share of votes of every label in this frame; else empty.

@@ -86,7 +86,7 @@ class RegionalVote:
         return self.whole.manifest
 
     def read(self, grey_frame: np.ndarray, box: Sequence[int]) -> Prediction:
-        """Return the expression of a face in a single picture; see Classifier.read."""
+        """Return the expression of a face in a single image; see Classifier.read."""
         return self.predict(prepare_face(grey_frame, box, self.whole.face))
 
     def read_watched(

@@ -1,4 +1,4 @@
-"""What ROS4HRI (REP-155) asks of a face: a name, pictures, valence and arousal.
+"""What ROS4HRI (REP-155) asks of a face: a name, images, valence and arousal.
 
 Imports no ROS.
 """
@@ -44,7 +44,7 @@ def valence_and_arousal(scores: Mapping[str, float]) -> tuple[float, float]:
     """Return the mean of the labels' coordinates, weighted with the scores: (valence, arousal).
 
     Args:
-        scores: probability of each label; what is no label of the vocabulary, and what is not
+        scores: probability of each label; what is not a label of the vocabulary, and what is not
             above 0, does not count.
 
     Returns:
@@ -136,7 +136,7 @@ class PresentFaces:
         return face_name(self._before + track_id, self.origin)
 
 
-# Pictures of single faces as ROS4HRI (REP-155) passes them on: cropped, and with level eyes.
+# Images of single faces as ROS4HRI (REP-155) passes them on: cropped, and with level eyes.
 SIDE = 128  # px, as hri_face_detect publishes them
 
 
@@ -154,16 +154,16 @@ def cropped_face(bgr: np.ndarray, box: Box, side: int = SIDE) -> np.ndarray:
     height, width = bgr.shape[:2]
     left, right = max(0, box.x), min(width, box.x + box.w)
     top, bottom = max(0, box.y), min(height, box.y + box.h)
-    picture = np.zeros((side, side, 3), np.uint8)
+    image = np.zeros((side, side, 3), np.uint8)
     if left >= right or top >= bottom:
-        return picture
+        return image
     scale = min(side / (right - left), side / (bottom - top))
     size = (max(1, round(scale * (right - left))), max(1, round(scale * (bottom - top))))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     scaled = cv2.resize(bgr[top:bottom, left:right], size, interpolation=interpolation)
     x, y = (side - size[0]) // 2, (side - size[1]) // 2
-    picture[y : y + size[1], x : x + size[0]] = scaled
-    return picture
+    image[y : y + size[1], x : x + size[0]] = scaled
+    return image
 
 
 def aligned_face(bgr: np.ndarray, grey: np.ndarray, box: Box, side: int = SIDE) -> np.ndarray:

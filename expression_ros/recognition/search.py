@@ -65,7 +65,7 @@ class FaceSearch:
         self._small_at: float | None = None  # the last look for small newcomers
         # the last search while nobody is known
         self._looked_at: float | None = None if quick_start else -math.inf
-        self._questions: deque[tuple[int, bool]] = deque()  # cascades to ask; fine or coarse
+        self._pending: deque[tuple[int, bool]] = deque()  # cascades to ask; fine or coarse
         self._newcomers = None
 
     def close(self) -> None:
@@ -115,8 +115,8 @@ class FaceSearch:
         if not found:
             if any(track.last_seen == self._last_stamp for track in known):
                 self._whole_frame_at = stamp
-                self._questions.clear()  # just lost: a face that is not near may have jumped
-                self._questions += [(index, _COARSE) for index in range(self.detector.parts)]
+                self._pending.clear()  # just lost: a face that is not near may have jumped
+                self._pending += [(index, _COARSE) for index in range(self.detector.parts)]
             return self._search_for_anybody(grey, stamp)
         found += self._newcomers_in(grey, stamp, found)
         return [found[i] for i in without_overlaps([d.box for d in found])]
@@ -178,7 +178,7 @@ class FaceSearch:
         When a search of the whole frame is due, each cascade is asked in one of the next frames,
         so that no frame waits for all four; only in the very first all are, for a quick start. In
         between, only what moves is worth a look, eight times a second: an empty room would
-        otherwise cost a search a frame for ever.
+        otherwise cost a search in every frame.
         """
         if self._looked_at is None:
             self._whole_frame_at = self._looked_at = stamp
@@ -186,14 +186,14 @@ class FaceSearch:
             return self.detector.search_frame(grey, range(self.detector.parts))
         if self._due(stamp):
             self._whole_frame_at = stamp
-            self._questions.clear()
+            self._pending.clear()
             parts, turned = self.detector.parts, self.detector.turned_looks
-            self._questions += [(index, _FINE) for index in range(parts)]
-            self._questions += [(index, _COARSE) for index in range(parts, parts + turned)]
+            self._pending += [(index, _FINE) for index in range(parts)]
+            self._pending += [(index, _COARSE) for index in range(parts, parts + turned)]
             some = math.ceil(self._small_looks / 2)  # the others next time
-            self._questions += [(self._next_small(), _COARSE) for _ in range(some)]
-        if self._questions:
-            cascade, coarse = self._questions.popleft()
+            self._pending += [(self._next_small(), _COARSE) for _ in range(some)]
+        if self._pending:
+            cascade, coarse = self._pending.popleft()
         elif 0 <= stamp - self._looked_at < _LOOK_AROUND_S or self._scene.is_unchanged(grey):
             return []
         else:
@@ -237,7 +237,7 @@ class FaceSearch:
         self, grey: np.ndarray, turn: tuple[int, ...], known: list[Box]
     ) -> list[Detection]:
         """Search a frame in the background thread; it makes its detector, which takes long."""
-        return self.detector.twin().search_frame(grey, turn, _COARSE, known)
+        return self.detector.clone().search_frame(grey, turn, _COARSE, known)
 
     def _still_there(
         self, grey: np.ndarray, found: list[Detection], known: list[Detection]

@@ -50,7 +50,7 @@ SMALL = Sweep(24, Steps(1.15, 2))  # in a part of the frame; few sizes, so they 
 
 
 @dataclass(frozen=True)
-class Vicinity:
+class SearchWindow:
     """Where a known face is looked for: how far around, at which sizes, with how much evidence.
 
     Attributes:
@@ -70,12 +70,12 @@ class Vicinity:
 
 # From one frame to the next a face hardly moves. The wide look, which costs more, follows only
 # where this one fails.
-TIGHT = Vicinity(0.15, 0.9, 1.12, 72, Steps(1.15, 3))
-WIDE = Vicinity(0.45, 0.7, 1.4, 72, Steps(1.1, 4))
+TIGHT = SearchWindow(0.15, 0.9, 1.12, 72, Steps(1.15, 3))
+WIDE = SearchWindow(0.45, 0.7, 1.4, 72, Steps(1.1, 4))
 # All sizes that a face can take within a second; as much evidence as in a whole frame.
-SIZES = Vicinity(0.3, 0.6, 1.5, 60, Steps(1.1, 5))
+SIZES = SearchWindow(0.3, 0.6, 1.5, 60, Steps(1.1, 5))
 # A face that another cascade saw; whether it is one can be told at a small size.
-SECOND = Vicinity(0.45, 0.7, 1.4, 48, Steps(1.1, 4))
+SECOND = SearchWindow(0.45, 0.7, 1.4, 48, Steps(1.1, 4))
 
 
 def without_faces(small: np.ndarray, boxes: Sequence[Box], scale: float) -> np.ndarray:
@@ -91,7 +91,7 @@ def without_faces(small: np.ndarray, boxes: Sequence[Box], scale: float) -> np.n
 
 
 def region_around(
-    grey: np.ndarray, box: Box, vicinity: Vicinity
+    grey: np.ndarray, box: Box, window: SearchWindow
 ) -> tuple[np.ndarray, int, int, float]:
     """Return the face's surroundings, scaled, with their origin in the frame and the scale.
 
@@ -99,12 +99,12 @@ def region_around(
     They have at least one pixel, also where the box lies outside the frame.
     """
     height, width = grey.shape
-    pad = round(vicinity.pad * box.w)
+    pad = round(window.pad * box.w)
     left = min(max(0, box.x - pad), width - 1)
     top = min(max(0, box.y - pad), height - 1)
     right = max(left + 1, min(width, box.x + box.w + pad))
     bottom = max(top + 1, min(height, box.y + box.h + pad))
-    scale = min(1.0, vicinity.followed_px / max(1, box.w))
+    scale = min(1.0, window.followed_px / max(1, box.w))
     region = scaled(grey[top:bottom, left:right], scale)
     beyond = (pad - box.y, box.y + box.h + pad - height,
               pad - box.x, box.x + box.w + pad - width)  # fmt: skip

@@ -69,7 +69,7 @@ def read_vector_model(path: Path) -> VectorModel:
     """Read what ``write_vector_model`` wrote.
 
     Raises:
-        RuleError: the file is no npz file of such arrays, or they do not fit together.
+        RuleError: the file is not an npz file of such arrays, or they do not fit together.
         OSError: it cannot be read at all.
     """
     try:

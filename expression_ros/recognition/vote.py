@@ -131,7 +131,7 @@ def count_votes(
         evidence = evidence_of(ballot, weights)
         scores = calibration.probabilities(evidence[None], shares[None])[0]
         # Where distances and votes disagree the two are about equal, and the mode has the say:
-        # whoever smooths the scores over time must come to the same label.
+        # any reader that smooths the scores over time must come to the same label.
         best = int(np.argmax(scores))
         scores[[winner, best]] = scores[[best, winner]]
     by_label = {label: float(score) for label, score in zip(labels, scores, strict=True)}

@@ -60,7 +60,7 @@ def open_recording(
 
 
 # Frames of a video file, a folder of images or one image.
-FOLDER_RATE_HZ = 30.0  # of pictures that were cut out of a video, as most are
+FOLDER_RATE_HZ = 30.0  # of images that were cut out of a video, as most are
 
 
 class VideoRecording(Recording):
@@ -118,7 +118,7 @@ class VideoRecording(Recording):
         """See Recording.missing."""
         if not self._is_video:
             names = self._source.skipped
-            return f"no pictures: {listed(names)}" if names else ""
+            return f"no images: {listed(names)}" if names else ""
         if not self.total:
             return ""
         # Containers round their length; a video that was cut short lacks more.

@@ -1,4 +1,4 @@
-"""A picture of a timeline: label, score and faces over time. Needs matplotlib."""
+"""An image of a timeline: label, score and faces over time. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def save_timeline(path: Path, timeline: Timeline, title: str, min_confidence: fl
     Args:
         path: PNG to write.
         timeline: with at least one frame.
-        title: over the picture.
+        title: over the image.
         min_confidence: drawn as a line among the scores.
     """
     # Not by pyplot, which would change the backend of the caller.

@@ -192,7 +192,7 @@ class LiveSession:
                 self._newest = self._read(image)
             if self._source.is_live and not self._stopping.is_set():
                 raise SourceError(
-                    f"{self._source.description} gives no more pictures; is it plugged in, or used "
+                    f"{self._source.description} gives no more images; is it plugged in, or used "
                     "by another program?"
                 )
             self._has_ended = True

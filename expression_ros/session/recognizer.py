@@ -36,7 +36,7 @@ PARAMETERS = {spec.name: spec for spec in RECOGNIZER_PARAMETERS}
 RUN_TIME_NAMES = tuple(f.name for f in fields(RecognitionSettings) if f.name != "background")
 CARD_CONFIDENCE = "min_confidence"  # in the settings of a model's manifest
 PLAIN_CONFIDENCE = 0.6  # of a model whose manifest does not say
-_PHOTO_MIN_FACE = 0.06  # of the picture's height: on a photo small faces are meant, too
+_PHOTO_MIN_FACE = 0.06  # of the image's height: on a photo small faces are meant, too
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def card_confidence(classifier: Classifier) -> float:
     if is_number and math.isfinite(value) and 0 <= value <= 1:
         return float(value)
     raise ModelError(
-        f"the model's {MANIFEST_NAME} says {CARD_CONFIDENCE}: {value!r}, which is no number from "
+        f"the model's {MANIFEST_NAME} says {CARD_CONFIDENCE}: {value!r}, not a number from "
         "0 to 1; correct it there, or set the parameter min_confidence"
     )
 

@@ -1,1 +1,1 @@
-"""Photos and live pictures for people to look at, in this process; imports no ROS."""
+"""Photos and live images for people to look at, in this process; imports no ROS."""

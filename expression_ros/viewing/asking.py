@@ -12,7 +12,7 @@ from expression_ros.mirroring.robot_table import load_robot
 from expression_ros.mirroring.virtual_face import draw_face, expression_shape
 from expression_ros.personal.calibration import Calibration
 from expression_ros.personal.dialogue import Dialogue
-from expression_ros.viewing.windows import PictureWindow
+from expression_ros.viewing.windows import ImageWindow
 
 _LINE = 60  # characters that the line with count and advice is written over
 
@@ -79,7 +79,7 @@ def _window() -> QuestionWindow | None:
 
 # The window of ``expression-ros calibrate``: what is asked for, an example, and the person.
 _HEIGHT = 480  # pixels, of camera and example
-_WIDEST = 640  # pixels, of the camera's picture
+_WIDEST = 640  # pixels, of the camera's image
 _EXAMPLE = (400, 310)  # pixels
 _BAND = 84  # pixels below both, for the words
 _BACKDROP = (74, 52, 36)  # of the virtual face
@@ -102,7 +102,7 @@ class QuestionWindow:
     """
 
     def __init__(self) -> None:
-        self._window = PictureWindow("Show your face")
+        self._window = ImageWindow("Show your face")
         self._words = load_robot("virtual_face").expressions
         self._example = np.full((_HEIGHT, _EXAMPLE[0], 3), _BACKDROP, np.uint8)
         self._shown = ""
@@ -111,7 +111,7 @@ class QuestionWindow:
         """Show the person beside what is asked for.
 
         Args:
-            grey: (H, W) uint8, the camera's picture.
+            grey: (H, W) uint8, the camera's image.
             question: what the person is asked to show.
 
         Returns:
@@ -120,13 +120,13 @@ class QuestionWindow:
         Raises:
             Ended: the window was closed, or q or Escape pressed.
         """
-        self._window.show(self.picture(grey, question))
+        self._window.show(self.image(grey, question))
         keys = set(self._window.keys())
         if self._window.is_closed or keys & set(_ENDING):
             raise Ended("ended before all emotions were shown; nothing is saved")
         return _NEXT in keys
 
-    def picture(self, grey: np.ndarray, question: Dialogue) -> np.ndarray:
+    def image(self, grey: np.ndarray, question: Dialogue) -> np.ndarray:
         """Return what is shown, (H, W, 3) uint8 BGR: person, mirrored, example and words."""
         scale = min(_HEIGHT / grey.shape[0], _WIDEST / grey.shape[1])
         size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))

@@ -1,4 +1,4 @@
-"""A window for pictures, by tkinter of Python's standard library.
+"""A window for images, by tkinter of Python's standard library.
 
 Part of ``expression_ros.viewing``: imports no ROS. Not by ``cv2.imshow``: the OpenCV that pip
 installs with this package has no windows.
@@ -20,10 +20,10 @@ class WindowError(ValueError):
     """No window can be opened here; one line that says what to do."""
 
 
-class PictureWindow:
-    """Shows one picture after the other. To be used by one thread, the main one.
+class ImageWindow:
+    """Shows one image after the other. To be used by one thread, the main one.
 
-    The window appears with the first picture and is as large as the pictures, unless they are
+    The window appears with the first image and is as large as the images, unless they are
     larger than the screen.
 
     Args:
@@ -64,29 +64,29 @@ class PictureWindow:
         """Whether the window is gone, by its user or by close()."""
         return self._root is None
 
-    def show(self, picture: np.ndarray) -> None:
-        """Show a picture, (H, W, 3) uint8 BGR; a closed window shows nothing."""
+    def show(self, image: np.ndarray) -> None:
+        """Show an image, (H, W, 3) uint8 BGR; a closed window shows nothing."""
         if self.is_closed:
             return
-        picture = self._fitted(picture)
-        height, width = picture.shape[:2]
-        pixels = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).tobytes()
+        image = self._fitted(image)
+        height, width = image.shape[:2]
+        pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).tobytes()
         # The header of a PPM file. Filling one image again is twice as fast as making new ones.
         self._image.configure(data=b"P6 %d %d 255\n" % (width, height) + pixels)
         if not self._is_shown:
             self._root.deiconify()
             self._is_shown = True
 
-    def _fitted(self, picture: np.ndarray) -> np.ndarray:
-        height, width = picture.shape[:2]
+    def _fitted(self, image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
         factor = min(
             self._root.winfo_screenwidth() / width,
             (self._root.winfo_screenheight() - _BARS) / height,
         )
         if factor >= 1:
-            return picture
+            return image
         size = (max(1, round(factor * width)), max(1, round(factor * height)))
-        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
     def keys(self) -> list[str]:
         """Let the window do its work and return the keys pressed since the last call.

@@ -75,7 +75,7 @@ class Example(Handler):
     """The drawn face with the emotion that is asked for, as JPEG."""
 
     def get(self, emotion: str) -> None:
-        """Answer with the example picture of an emotion, as JPEG."""
+        """Answer with the example image of an emotion, as JPEG."""
         if emotion not in _words():
             raise HTTPError(404, "there is no such emotion")
         self.set_header("Content-Type", "image/jpeg")

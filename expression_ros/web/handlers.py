@@ -21,7 +21,7 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler, stream_req
 from expression_ros.web.guard import SECURITY_HEADERS, is_known_host, is_same_origin
 from expression_ros.web.page_calibration import PageCalibration
 from expression_ros.web.photo_reading import MAX_PHOTO_BYTES, PhotoReader
-from expression_ros.web.state import PICTURES, WebState
+from expression_ros.web.state import IMAGES, WebState
 
 STATIC = Path(__file__).resolve().parent / "static"
 MAX_WATCHERS = 20
@@ -159,14 +159,14 @@ class Files(StaticFileHandler):
         _answer_error(self, kwargs.get("exc_info"))
 
 
-class Picture(Handler):
-    """The newest overlay, or the newest picture of the robot's face, as JPEG."""
+class NewestImage(Handler):
+    """The newest overlay, or the newest image of the robot's face, as JPEG."""
 
     def get(self, name: str) -> None:
-        """Answer with a picture; with 204 before the first one."""
-        if name not in PICTURES:
-            raise HTTPError(404, "there is no such picture")
-        number, jpeg = self.state.picture(name)
+        """Answer with an image; with 204 before the first one."""
+        if name not in IMAGES:
+            raise HTTPError(404, "there is no such image")
+        number, jpeg = self.state.image(name)
         if not jpeg:
             self.set_status(204)
             return
@@ -176,7 +176,7 @@ class Picture(Handler):
 
 
 class State(Handler):
-    """All that the page shows but the pictures, once, for scripts."""
+    """All that the page shows but the images, once, for scripts."""
 
     def get(self) -> None:
         """Answer with everything, as JSON."""
@@ -186,7 +186,7 @@ class State(Handler):
 class Events(Handler):
     """What changes, as server-sent events: history once, then info and frame.
 
-    Who listens is counted as looking; pictures are made only then.
+    Who listens is counted as looking; images are made only then.
     """
 
     async def get(self) -> None:
@@ -304,7 +304,7 @@ def routes(context: Context) -> list[Any]:
     return [
         (r"/events", Events, shared),
         (r"/state", State, shared),
-        (r"/picture/([a-z]+)", Picture, shared),
+        (r"/picture/([a-z]+)", NewestImage, shared),
         (r"/choice", Choice, shared),
         (r"/photo", Photo, shared),
         (r"/static/(.*)", Files, files),

@@ -197,7 +197,7 @@ class PageCalibration:
             calibration.save(name, fit)
             message = f"{name} is saved. " + self._take_into_use(name)
             if left_out:
-                message += f" Left out, with too few clear pictures: {', '.join(left_out)}."
+                message += f" Left out, with too few clear images: {', '.join(left_out)}."
         except ValueError as error:
             message = f"Not saved: {error}"
         except Exception as error:  # the page must not wait for ever, whatever went wrong

@@ -1,4 +1,4 @@
-"""The pictures for the page: the overlay and the robot's face, small, in a thread of their own.
+"""The images for the page: the overlay and the robot's face, small, in a thread of their own.
 
 Part of ``expression_ros.web``: imports no ROS.
 """
@@ -22,8 +22,8 @@ from expression_ros.recognition.overlay import draw_overlay, scaled, with_privac
 from expression_ros.recognition.readings import FrameReading
 from expression_ros.web.state import OVERLAY, ROBOT, WebState
 
-MAX_WIDTH = 640  # pixels of a picture on the page
-MAX_RATE = 15.0  # pictures a second
+MAX_WIDTH = 640  # pixels of an image on the page
+MAX_RATE = 15.0  # images a second
 JPEG_QUALITY = 75
 _ROBOT_SIZE = (320, 240)  # pixels
 _NICENESS = 10
@@ -31,18 +31,18 @@ _REST_S = 0.1  # how soon it is noticed that somebody looks
 
 
 class Painter:
-    """Makes pictures while somebody looks, at most MAX_RATE a second, of the newest there is.
+    """Makes images while somebody looks, at most MAX_RATE a second, of the newest there is.
 
-    A caller with a frame offers a way to make its picture and goes on; nothing is queued. While
+    A caller with a frame offers a way to make its image and goes on; nothing is queued. While
     nobody looks, nothing is drawn and offers are turned down.
 
     Args:
-        state: is told the pictures, and knows whether somebody looks.
+        state: is told the images, and knows whether somebody looks.
     """
 
     def __init__(self, state: WebState):
         self._state = state
-        self._face = RobotPicture()
+        self._face = RobotImage()
         self._offered: Callable[[], bytes] | None = None
         self._problem = ""
         self._stopping = threading.Event()
@@ -51,11 +51,11 @@ class Painter:
 
     @property
     def problem(self) -> str:
-        """Why the last picture could not be made; empty if it could."""
+        """Why the last image could not be made; empty if it could."""
         return self._problem
 
     def offer(self, make_jpeg: Callable[[], bytes]) -> None:
-        """Offer a picture; ``make_jpeg`` is called in the painter's thread, or never."""
+        """Offer an image; ``make_jpeg`` is called in the painter's thread, or never."""
         if self._state.is_watched:
             self._offered = make_jpeg
 
@@ -64,7 +64,7 @@ class Painter:
         self._face.show(expression, robot, time.monotonic())
 
     def stop(self) -> None:
-        """End the thread; no picture is made afterwards."""
+        """End the thread; no image is made afterwards."""
         self._stopping.set()
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -75,25 +75,25 @@ class Painter:
             begin = time.monotonic()
             if not self._state.is_watched:
                 self._offered = None
-                self._state.forget_picture(OVERLAY)  # of people; the robot's face may stay
+                self._state.forget_image(OVERLAY)  # of people; the robot's face may stay
                 self._stopping.wait(_REST_S)
                 continue
             try:
                 self._paint(begin)
                 self._problem = ""
             except Exception as error:  # of a camera's or a robot's odd data: the next may do
-                self._problem = f"no picture: {type(error).__name__}: {error}"
-            # A picture that takes long to make leaves at least as long to the recognition.
+                self._problem = f"no image: {type(error).__name__}: {error}"
+            # An image that takes long to make leaves at least as long to the recognition.
             spent = time.monotonic() - begin
             self._stopping.wait(max(1.0 / MAX_RATE - spent, spent))
 
     def _paint(self, now: float) -> None:
         make_jpeg, self._offered = self._offered, None
         if make_jpeg is not None:
-            self._state.picture_made(OVERLAY, make_jpeg())
+            self._state.image_made(OVERLAY, make_jpeg())
         face = self._face.jpeg_if_changed(now)
         if face is not None:
-            self._state.picture_made(ROBOT, face)
+            self._state.image_made(ROBOT, face)
 
 
 def give_way() -> None:
@@ -103,10 +103,10 @@ def give_way() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
-class RobotPicture:
+class RobotImage:
     """The virtual face, drawn only when it has moved.
 
-    The words of another robot are drawn as what they answer: the picture then stands for its face.
+    The words of another robot are drawn as what they answer: the image then stands for its face.
     """
 
     def __init__(self) -> None:

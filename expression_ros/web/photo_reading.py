@@ -83,5 +83,5 @@ def decode_photo(data: bytes) -> np.ndarray:
         return grey_from_message(SimpleNamespace(format="photo", data=data))
     except ImageError as error:
         what = {"size": "has too many pixels", "data": "is cut short"}
-        problem = what.get(error.reason, "is not a picture that can be read")
+        problem = what.get(error.reason, "is not an image that can be read")
         raise PhotoError(f"the photo {problem}; {_LIMITS}") from None

@@ -18,7 +18,7 @@ from expression_ros.recognition.overlay import COLOURS
 from expression_ros.vocabulary import EMOTIONS
 
 OVERLAY, ROBOT = "overlay", "robot"
-PICTURES = (OVERLAY, ROBOT)
+IMAGES = (OVERLAY, ROBOT)
 
 HISTORY_S = 60.0
 _SAMPLE_S = 0.25  # between two points of the last minute
@@ -90,14 +90,14 @@ class WebState:
             "colours": {label: _css(colour) for label, colour in COLOURS.items()},
         }
         self._info_number = 1
-        self._pictures: dict[str, tuple[int, bytes]] = {name: (0, b"") for name in PICTURES}
+        self._images: dict[str, tuple[int, bytes]] = {name: (0, b"") for name in IMAGES}
         self._history: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=_POINTS)
 
     # Who looks
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody looks, that is, whether pictures are worth their while."""
+        """Whether anybody looks, that is, whether images are worth their while."""
         return self._watchers > 0
 
     @property
@@ -161,21 +161,21 @@ class WebState:
         rows = [{"name": d.name, "level": d.level, "message": d.message} for d in ranked]
         self.told(diagnostics=rows)
 
-    def picture_made(self, name: str, jpeg: bytes) -> None:
-        """Take a picture (one of PICTURES) as JPEG; the one before it is forgotten.
+    def image_made(self, name: str, jpeg: bytes) -> None:
+        """Take an image (one of IMAGES) as JPEG; the one before it is forgotten.
 
         An overlay that became ready after the last one left is not kept: it shows people.
         """
         with self._lock:
             if name == OVERLAY and not self._watchers:
                 return
-            self._pictures[name] = self._pictures[name][0] + 1, jpeg
+            self._images[name] = self._images[name][0] + 1, jpeg
             self._frame_number += 1
 
-    def forget_picture(self, name: str) -> None:
-        """Forget a picture; its number goes on counting."""
+    def forget_image(self, name: str) -> None:
+        """Forget an image; its number goes on counting."""
         with self._lock:
-            self._pictures[name] = self._pictures[name][0], b""
+            self._images[name] = self._images[name][0], b""
 
     # What is looked at
 
@@ -189,10 +189,10 @@ class WebState:
         """Grows whenever ``info()`` would tell something else."""
         return self._info_number
 
-    def picture(self, name: str) -> tuple[int, bytes]:
-        """Return the number of a picture and its JPEG, which is empty where there is none."""
+    def image(self, name: str) -> tuple[int, bytes]:
+        """Return the number of an image and its JPEG, which is empty where there is none."""
         with self._lock:
-            return self._pictures[name]
+            return self._images[name]
 
     def pulse(self, now: float | None = None) -> dict[str, Any]:
         """Return how old the newest frame is, and who is silent if it grows old.
@@ -216,7 +216,7 @@ class WebState:
                     for number, label, score in person.faces
                 ],
                 "robot": dict(self._robot),
-                "pictures": {name: number for name, (number, _) in self._pictures.items()},
+                "pictures": {name: number for name, (number, _) in self._images.items()},
             }
 
     def info(self) -> dict[str, Any]:

@@ -180,7 +180,7 @@ class VideoSession:
             self._unreadable = source.skipped
         self._unreadable = source.skipped
         if not self._stopping.is_set():
-            gone = "gives no more pictures; it is tried again until it does"
+            gone = "gives no more images; it is tried again until it does"
             ended = "has ended; start expression-ros web again, or with --loop, to see more"
             self._fail(f"{source.description} {gone if source.is_live else ended}")
 

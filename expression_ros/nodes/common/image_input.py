@@ -52,8 +52,8 @@ _RECENT_S = 5.0
 # passes through the callback and is counted.
 _DEPTH = 5
 _TYPES = {IMAGE: Image, COMPRESSED: CompressedImage}
-# Pictures that this package's own nodes publish: no camera's.
-_OUR_PICTURES = ("/face_emotion/", "/robot_face/", "/humans/faces/")
+# Images that this package's own nodes publish: no camera's.
+_OUR_IMAGES = ("/face_emotion/", "/robot_face/", "/humans/faces/")
 _CHOICE = "image_topic:={0} (ros2 launch) or --ros-args -r image:={0} (ros2 run, python -m)"
 
 
@@ -153,7 +153,7 @@ class ImageInput:
         if not several:
             return ""
         return (
-            f"{all_publish(several, self.topic)}, so that their pictures mix: stop all but one, or "
+            f"{all_publish(several, self.topic)}, so that their images mix: stop all but one, or "
             "start one in a namespace: --ros-args -r __ns:=/second"
         )
 
@@ -163,7 +163,7 @@ class ImageInput:
         names = self.publishers()
         if names and self.arrived and not self._is_losing:
             return (
-                f"{line} although {', '.join(names)} publishes it and did send: its pictures have "
+                f"{line} although {', '.join(names)} publishes it and did send: its images have "
                 "stopped; look at the camera and its driver's log, and start the driver again"
             )
         if names:
@@ -200,7 +200,7 @@ class ImageInput:
         similar = []
         for name, types in self._node.get_topic_names_and_types():
             for kind in types:
-                ours = any(part in name for part in _OUR_PICTURES)
+                ours = any(part in name for part in _OUR_IMAGES)
                 if kind in TRANSPORTS and self._node.count_publishers(name) and not ours:
                     similar.append(ImageTopic(name, kind))
         if similar:

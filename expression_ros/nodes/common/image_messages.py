@@ -86,7 +86,7 @@ def _byte_array(values: NDArray[np.uint8]) -> array.array[int]:
     """Return the bytes in the one type that rclpy takes as it is.
 
     Of bytes and arrays of numpy it checks every single element where its field checks are on
-    (always in Humble, else by ROS_PYTHON_CHECK_FIELDS): 166 ms for a 640x480 picture instead of
+    (always in Humble, else by ROS_PYTHON_CHECK_FIELDS): 166 ms for a 640x480 image instead of
     0.1 ms.
     """
     result = array.array("B")

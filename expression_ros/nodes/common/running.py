@@ -88,7 +88,7 @@ def _as_utf8(word: str) -> str:
     Under an ASCII locale (LANG=C) Python keeps other bytes as lone surrogates.
 
     Raises:
-        UnicodeDecodeError: what was typed is no UTF-8.
+        UnicodeDecodeError: what was typed is not UTF-8.
     """
     if any("\ud800" <= letter <= "\udfff" for letter in word):
         return os.fsencode(word).decode("utf-8")
@@ -113,7 +113,7 @@ def run_node(make_node: Callable[[], Any], args: list[str] | None = None) -> int
     try:
         args = [_as_utf8(word) for word in (sys.argv if args is None else args)]
     except UnicodeDecodeError as error:
-        print(f"[ERROR] the argument {error.object!r} is no UTF-8", file=sys.stderr, flush=True)
+        print(f"[ERROR] the argument {error.object!r} is not UTF-8", file=sys.stderr, flush=True)
         return 2
     use_large_image_transport()
     # rclpy's own handlers would close the context first, and no last message could be sent.
@@ -167,7 +167,7 @@ class _StopFlag:
     """Set by a signal.
 
     No threading.Event: a second signal in the middle of the first one's ``set()`` would wait for
-    its lock for ever, in the same thread.
+    its lock and never ends, in the same thread.
     """
 
     def __init__(self) -> None:

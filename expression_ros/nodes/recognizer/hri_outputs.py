@@ -96,8 +96,8 @@ class HriOutputs:
             stamp: when the image was taken, as the pipeline was told, in seconds.
             grey: (H, W) uint8, the frame.
             bgr: returns the frame in colour, (H, W, 3) uint8; called only if somebody subscribes
-                to a picture.
-            privacy: what the pictures of faces hide, see recognition.overlay.
+                to an image.
+            privacy: what the images of faces hide, see recognition.overlay.
         """
         with self._lock:
             if not self._active:
@@ -163,14 +163,14 @@ class _FaceOutputs:
         publish(self._node, self._roi, roi_message(face, header, grey.shape))
         publish(self._node, self._expression, expression_message(face, header))
         if self._cropped.get_subscription_count() > 0:
-            picture = with_privacy_of_face(cropped_face(bgr(), face.box), privacy)
+            image = with_privacy_of_face(cropped_face(bgr(), face.box), privacy)
             publish(
-                self._node, self._cropped, to_image_message(picture, header.stamp, header.frame_id)
+                self._node, self._cropped, to_image_message(image, header.stamp, header.frame_id)
             )
         if self._aligned.get_subscription_count() > 0:
-            picture = with_privacy_of_face(aligned_face(bgr(), grey, face.box), privacy)
+            image = with_privacy_of_face(aligned_face(bgr(), grey, face.box), privacy)
             publish(
-                self._node, self._aligned, to_image_message(picture, header.stamp, header.frame_id)
+                self._node, self._aligned, to_image_message(image, header.stamp, header.frame_id)
             )
 
 

@@ -220,7 +220,7 @@ class Recognizer(LifecycleNode):
         outputs.publish(reading, message.header)
         reading = replace(reading, stage_s={**reading.stage_s, "convert": converted})
         self._statistics.frame_read(reading, *self._latency(message, arrival))
-        depth = copy(self._depth)  # as it is now; each picture is one look of the stream's own
+        depth = copy(self._depth)  # as it is now; each image is one look of the stream's own
         bgr = cache(lambda: bgr_from_message(message, depth))
         if hri is not None:
             privacy = self.parameters["overlay_privacy"]

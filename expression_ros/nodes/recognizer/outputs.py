@@ -22,7 +22,7 @@ except ImportError:  # not on every installation; the node says once that its to
     Detection2DArray = None
 
 TOPIC = "face_emotion"
-_PICTURE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_IMAGE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 def detections_available() -> bool:
@@ -44,9 +44,9 @@ class RecognizerOutputs:
         self._node = node
         self._label = node.create_lifecycle_publisher(String, TOPIC, 10)
         self._scores = node.create_lifecycle_publisher(Float32MultiArray, f"{TOPIC}/scores", 10)
-        self._image = node.create_lifecycle_publisher(Image, f"{TOPIC}/image", _PICTURE_QOS)
+        self._image = node.create_lifecycle_publisher(Image, f"{TOPIC}/image", _IMAGE_QOS)
         self._jpeg = node.create_lifecycle_publisher(
-            CompressedImage, f"{TOPIC}/image/compressed", _PICTURE_QOS
+            CompressedImage, f"{TOPIC}/image/compressed", _IMAGE_QOS
         )
         self._detections = None
         if detections_available():
@@ -124,7 +124,7 @@ def _detection(face: FaceReading, header: Header) -> Any:
     detection.bbox.size_x = float(face.box.w)
     detection.bbox.size_y = float(face.box.h)
     results = sorted(face.scores.items(), key=lambda item: -item[1])
-    # First what is said of the face everywhere else: the settled label, or that it is not sure.
+    # First what is said of the face everywhere else: the smoothed label, or that it is not sure.
     results.sort(key=lambda item: item[0] != face.label)
     if face.label not in face.scores:
         results.insert(0, (face.label, face.score))

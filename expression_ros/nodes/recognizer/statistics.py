@@ -25,8 +25,8 @@ from expression_ros.nodes.common.diagnostics import (
 from expression_ros.nodes.common.image_input import ImageInput, image_topic_of
 from expression_ros.nodes.common.parameters import NodeParameters
 from expression_ros.nodes.common.topics import Company, all_publish, full_name
+from expression_ros.nodes.recognizer.image_quality import QualityWatch
 from expression_ros.nodes.recognizer.outputs import TOPIC as LABEL_TOPIC
-from expression_ros.nodes.recognizer.picture_quality import QualityWatch
 from expression_ros.recognition.frame_time import GOES_BACK, JUMPS
 from expression_ros.recognition.readings import FrameReading
 from expression_ros.vocabulary import UNKNOWN

@@ -1,4 +1,4 @@
-"""From the path of a data set, in any of the forms we know, to its labelled pictures."""
+"""From the path of a data set, in any of the forms we know, to its labelled images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from expression_ros.training.data.emotion_folders import (
 )
 from expression_ros.training.data.faces import DataError, FaceSet, read_arrays, report_progress
 from expression_ros.training.data.fer2013 import data_set_of_arrays, read_fer2013_csv
-from expression_ros.training.data.labelled_pictures import DETECT, TEST, TRAIN, DataSet, fault_lines
+from expression_ros.training.data.labelled_images import DETECT, TEST, TRAIN, DataSet, fault_lines
 from expression_ros.training.data.people_votes import read_votes
 from expression_ros.training.data.prepare import PrepareSettings, prepare
 from expression_ros.training.data.prepared_set import is_prepared_set, prepared_set_of
@@ -28,7 +28,7 @@ FORMATS = (AUTO, "ckplus", "fer2013", "folder", "npz")
 def open_data_set(
     path: Path, form: str = AUTO, subject_pattern: str = "", votes: Path | None = None
 ) -> DataSet:
-    """Return the labelled pictures of a data set; most are read from disk only when asked for.
+    """Return the labelled images of a data set; most are read from disk only when asked for.
 
     Args:
         path: a file or folder.
@@ -66,12 +66,12 @@ def open_data_set(
 def load_split_faces(
     path: Path, form: str = AUTO, votes: Path | None = None
 ) -> tuple[FaceSet, FaceSet]:
-    """Return training faces and test faces of any data set whose pictures are crops of faces.
+    """Return training faces and test faces of any data set whose images are crops of faces.
 
     That is a prepared set, FER2013, another npz file with images and labels, or a folder of small
     squares per emotion. Square crops stay as they are (those of a folder are brought to the size of
     the first), others are brought to 48 px. The data set's own split is used; without one, a fifth
-    of the pictures of each label, whole subjects only and always the same, is the test. Validation
+    of the images of each label, whole subjects only and always the same, is the test. Validation
     and FER2013's private test are in neither. What is damaged is named on stderr.
 
     Args:
@@ -92,9 +92,9 @@ def load_split_faces(
         )
     for line in fault_lines(data.dropped):
         report_progress(f"left out: {line}")
-    if not data.pictures:
+    if not data.images:
         raise DataError(f"{path} holds no face that can be used")
-    height, width = data.pictures[0].read().shape
+    height, width = data.images[0].read().shape
     face = FacePreparation(size=height) if height == width >= 8 else FacePreparation()
     already = len(data.dropped)
     prepared = prepare(data, PrepareSettings(face=face))
@@ -123,7 +123,7 @@ def form_of(path: Path) -> str:
     forms = {".npz": "npz", ".csv": "fer2013", ".zip": "folder"}
     if path.suffix.lower() == ".zip" and _holds_ck_plus(path):
         raise DataError(
-            f"{path} is CK+'s pictures: unpack it and the labels (Emotion_labels.zip) into one "
+            f"{path} is CK+'s images: unpack it and the labels (Emotion_labels.zip) into one "
             "folder and give that"
         )
     try:

@@ -1,14 +1,14 @@
-"""Pictures in folders: one folder per emotion, or CK+ as distributed; unpacked or zipped.
+"""Images in folders: one folder per emotion, or CK+ as distributed; unpacked or zipped.
 
 A folder per emotion, ``any/path/<emotion>/any/path/name.jpg``: its name may be any alias of the
-vocabulary. The nearest folder above a picture that names an emotion is its label; a folder named
+vocabulary. The nearest folder above an image that names an emotion is its label; a folder named
 ``train`` or ``test`` above it, its split. The London Set (DeBruine and Jones, 2017), CK+48, JAFFE
-sorted into folders and FER2013 as pictures come like this.
+sorted into folders and FER2013 as images come like this.
 
-CK+ (Lucey et al., 2010) has sequences from neutral to the height of an emotion. The pictures lie in
+CK+ (Lucey et al., 2010) has sequences from neutral to the height of an emotion. The images lie in
 ``cohn-kanade-images/SXXX/NNN/*.png``, the label of a sequence in
 ``Emotion/SXXX/NNN/*_emotion.txt``; older copies name the folders ``source_images`` and
-``source_emotion``. The label is that of the last picture; the first one is neutral.
+``source_emotion``. The label is that of the last image; the first one is neutral.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 from expression_ros.images.files import PhotoError
 from expression_ros.progress import with_progress
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.data.labelled_pictures import (
+from expression_ros.training.data.labelled_images import (
     CROPPED,
     DETECT,
     PRIVATE_TEST,
@@ -36,9 +36,9 @@ from expression_ros.training.data.labelled_pictures import (
     Collected,
     DataSet,
     Dropped,
-    LabelledPicture,
+    LabelledImage,
     decoded,
-    is_picture,
+    is_image,
     read_file,
 )
 from expression_ros.vocabulary import (
@@ -55,20 +55,20 @@ _SPLIT_OF_FOLDER = {
     "test": TEST, "testing": TEST, "publictest": TEST, "privatetest": PRIVATE_TEST,
 }  # fmt: skip
 
-# Pictures that OpenCV does not read everywhere: damage, and not something else that lies about.
-_OTHER_PICTURES = (".avif", ".gif", ".heic", ".heif", ".jp2")
+# Images that OpenCV does not read everywhere: damage, and not something else that lies about.
+_OTHER_IMAGES = (".avif", ".gif", ".heic", ".heif", ".jp2")
 
-# Squares this small are crops of faces (FER2013 and CK+48 have 48 px): on a whole picture of this
+# Squares this small are crops of faces (FER2013 and CK+48 have 48 px): on a whole image of this
 # size the cascades would find nothing.
 _LARGEST_SURE_CROP = 64  # px
-_SAMPLE = 16  # pictures that are looked at to tell crops from whole pictures
+_SAMPLE = 16  # images that are looked at to tell crops from whole images
 
-# How data sets write who is on a picture into its name.
+# How data sets write who is on an image into its name.
 _SUBJECT_PATTERNS = (
     re.compile(r"^(S\d{3})_\d{3}_\d{8}"),  # CK+
     re.compile(r"^([A-Z]{2})\.(?:AN|DI|FE|HA|NE|SA|SU)\d\.\d+"),  # JAFFE
     re.compile(r"^([A-Z][^\d]*)_\d{4}$"),  # Labeled Faces in the Wild: Name_Name_0001
-    re.compile(r"^(\d{3})_(?:03|08)$"),  # London Set, the frontal pictures
+    re.compile(r"^(\d{3})_(?:03|08)$"),  # London Set, the frontal images
 )
 
 # Of CK+.
@@ -79,10 +79,10 @@ _DEPTH = 2  # the zip files unpack to extended-cohn-kanade-images/ and Emotion_l
 
 
 def read_emotion_folders(path: Path, subject_pattern: str = "") -> DataSet:
-    """Return the pictures below a folder, or in a zip file; nothing is unpacked to disk.
+    """Return the images below a folder, or in a zip file; nothing is unpacked to disk.
 
     Small squares, as FER2013 and CK+48 have them, are taken to be crops of faces; on all other
-    pictures faces must be found.
+    images faces must be found.
 
     Args:
         path: of the folder or the zip file.
@@ -91,7 +91,7 @@ def read_emotion_folders(path: Path, subject_pattern: str = "") -> DataSet:
             London Set.
 
     Raises:
-        DataError: it is missing, broken, holds no picture, or the pattern is none or fits none.
+        DataError: it is missing, broken, holds no image, or the pattern is none or fits none.
     """
     patterns = _patterns(subject_pattern)
     if path.is_dir():
@@ -100,21 +100,21 @@ def read_emotion_folders(path: Path, subject_pattern: str = "") -> DataSet:
         collected = _collect(sorted(found), lambda name: partial(read_file, path / name), patterns)
         collected.dropped.extend(closed)
     else:
-        archive = _opened(path)  # stays open: pictures are read out of it one by one
+        archive = _opened(path)  # stays open: images are read out of it one by one
         names = sorted(name for name in archive.namelist() if not name.endswith("/"))
         collected = _collect(names, lambda name: partial(_read, archive, name), patterns)
     strangers = [drop for drop in collected.dropped if drop.reason == "unknown label"]
-    if not collected.pictures and strangers and not any("/" in drop.source for drop in strangers):
+    if not collected.images and strangers and not any("/" in drop.source for drop in strangers):
         raise DataError(
-            f"{path} holds {len(strangers):,} pictures and no folders that say what they show; put "
+            f"{path} holds {len(strangers):,} images and no folders that say what they show; put "
             "each into a folder named after its emotion: happiness/a.png, sad/b.png, neutral/c.png"
         )
-    if not collected.pictures and not collected.dropped:
-        raise DataError(f"{path} holds no pictures")
-    if subject_pattern and not any(picture.subject for picture in collected.pictures):
+    if not collected.images and not collected.dropped:
+        raise DataError(f"{path} holds no images")
+    if subject_pattern and not any(image.subject for image in collected.images):
         raise DataError(f"{subject_pattern!r} finds no subject in any path below {path}")
-    faces = CROPPED if _are_small_squares(collected.pictures) else DETECT
-    return DataSet(path.name, collected.pictures, collected.dropped, faces)
+    faces = CROPPED if _are_small_squares(collected.images) else DETECT
+    return DataSet(path.name, collected.images, collected.dropped, faces)
 
 
 def _files_below(root: Path, closed: list[Dropped]) -> Iterator[str]:
@@ -137,11 +137,11 @@ def _files_below(root: Path, closed: list[Dropped]) -> Iterator[str]:
         yield from (Path(folder, name).relative_to(root).as_posix() for name in files)
 
 
-def _are_small_squares(pictures: Sequence[LabelledPicture]) -> bool:
+def _are_small_squares(images: Sequence[LabelledImage]) -> bool:
     shapes = set()
-    for picture in pictures[:: max(1, len(pictures) // _SAMPLE)]:
+    for image in images[:: max(1, len(images) // _SAMPLE)]:
         try:
-            shapes.add(picture.read().shape)
+            shapes.add(image.read().shape)
         except PhotoError:
             continue  # named when it is used
     return bool(shapes) and all(h == w <= _LARGEST_SURE_CROP for h, w in shapes)
@@ -154,11 +154,11 @@ def _collect(
 ) -> Collected:
     collected = Collected()
     for name in names:
-        if name.lower().endswith(_OTHER_PICTURES):
-            collected.fault(name, "unreadable picture", "save it as PNG or JPEG")
+        if name.lower().endswith(_OTHER_IMAGES):
+            collected.fault(name, "unreadable image", "save it as PNG or JPEG")
             continue
-        if not is_picture(name):
-            collected.dropped.append(Dropped(name, "not a picture"))
+        if not is_image(name):
+            collected.dropped.append(Dropped(name, "not an image"))
             continue
         place = PurePosixPath(name)
         try:
@@ -169,8 +169,8 @@ def _collect(
         if label == UNKNOWN:
             collected.dropped.append(Dropped(name, "labelled unknown"))
             continue
-        collected.pictures.append(
-            LabelledPicture(name, label, reader(name), _subject(place, patterns), _split(place))
+        collected.images.append(
+            LabelledImage(name, label, reader(name), _subject(place, patterns), _split(place))
         )
     return collected
 
@@ -181,7 +181,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file or folder") from None
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{path} is no readable zip file ({error})") from error
+        raise DataError(f"{path} is not a readable zip file ({error})") from error
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -221,14 +221,14 @@ def _patterns(given: str) -> tuple[re.Pattern[str], ...]:
     try:
         pattern = re.compile(given)
     except re.error as error:
-        raise DataError(f"{given!r} is no regular expression ({error})") from error
+        raise DataError(f"{given!r} is not a regular expression ({error})") from error
     if not pattern.groups:
         raise DataError(f"{given!r} has no group: put the subject in brackets, as in (\\d+)_")
     return (pattern,)
 
 
 def _subject(place: PurePosixPath, patterns: tuple[re.Pattern[str], ...]) -> str:
-    """Return who is on a picture, or "": a given pattern sees the path, our own ones the name."""
+    """Return who is on an image, or "": a given pattern sees the path, our own ones the name."""
     if patterns:
         found = patterns[0].search(place.as_posix())
         return (found[1] or "") if found else ""
@@ -237,18 +237,18 @@ def _subject(place: PurePosixPath, patterns: tuple[re.Pattern[str], ...]) -> str
 
 
 def find_ck_plus(root: Path) -> tuple[Path, Path] | None:
-    """Return the folders of the pictures and of the labels, or None if this is not CK+."""
+    """Return the folders of the images and of the labels, or None if this is not CK+."""
     images, labels = _named(root, IMAGE_FOLDERS), _named(root, LABEL_FOLDERS)
     return (images[0], labels[0]) if images and labels else None
 
 
 def is_ck_plus(root: Path) -> bool:
-    """Return whether this is CK+ or a part of it, such as the pictures without the labels."""
+    """Return whether this is CK+ or a part of it, such as the images without the labels."""
     return bool(_named(root, IMAGE_FOLDERS)) or root.name.lower() in IMAGE_FOLDERS
 
 
 def read_ck_plus(root: Path) -> DataSet:
-    """Return first and last picture of every labelled sequence, with the subjects.
+    """Return first and last image of every labelled sequence, with the subjects.
 
     Raises:
         DataError: the two folders are not there.
@@ -265,12 +265,12 @@ def read_ck_plus(root: Path) -> DataSet:
     sequences = sorted({*_sequences(images), *_sequences(labels)})
     for sequence in with_progress(sequences, "looking through CK+"):
         _read_sequence(images / sequence, labels / sequence, root, collected)
-    return DataSet(root.name, collected.pictures, collected.dropped, DETECT)
+    return DataSet(root.name, collected.images, collected.dropped, DETECT)
 
 
 def _read_sequence(images: Path, labels: Path, root: Path, collected: Collected) -> None:
     source = images.relative_to(root).as_posix()
-    frames = sorted(path for path in _inside(images) if is_picture(path.name))
+    frames = sorted(path for path in _inside(images) if is_image(path.name))
     files = sorted(p for p in _inside(labels) if p.suffix == ".txt" and p.name[:2] != "._")
     if not files:
         # Only 327 of CK+'s 593 sequences fit an emotion; the others come without a label.
@@ -280,23 +280,23 @@ def _read_sequence(images: Path, labels: Path, root: Path, collected: Collected)
     if label is None:
         return
     if not frames:
-        collected.fault(files[0].relative_to(root).as_posix(), "label without pictures")
+        collected.fault(files[0].relative_to(root).as_posix(), "label without images")
         return
-    # The label's file is named after the last picture. If just that one is missing, the one before
+    # The label's file is named after the last image. If just that one is missing, the one before
     # it would be given its label.
     height = files[0].name.removesuffix("_emotion.txt")
     if _FRAME_NAME.match(height) and height not in {frame.stem for frame in frames}:
         collected.fault(
             files[0].relative_to(root).as_posix(),
-            "label without its picture",
+            "label without its image",
             f"{height} is missing",
         )
         return
-    named = {frames[0]: NEUTRAL, frames[-1]: label}  # one picture alone is the last one
+    named = {frames[0]: NEUTRAL, frames[-1]: label}  # one image alone is the last one
     for frame, emotion in named.items():
         place = frame.relative_to(root).as_posix()
         read = partial(read_file, frame)
-        collected.pictures.append(LabelledPicture(place, emotion, read, subject=images.parent.name))
+        collected.images.append(LabelledImage(place, emotion, read, subject=images.parent.name))
 
 
 def _label_in(files: list[Path], root: Path, collected: Collected) -> str | None:

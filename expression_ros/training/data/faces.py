@@ -135,7 +135,7 @@ def need_scikit_learn(what: str) -> None:
 
 
 def prepare_faces(images: np.ndarray, preparation: FacePreparation) -> np.ndarray:
-    """Return (N, S, S) uint8 prepared faces of (N, H, W) uint8 pictures that are crops already."""
+    """Return (N, S, S) uint8 prepared faces of (N, H, W) uint8 images that are crops already."""
     faces = np.empty((len(images), preparation.size, preparation.size), np.uint8)
     for face, image in zip(faces, images, strict=True):
         face[:] = prepare_crop(image, preparation)
@@ -180,7 +180,7 @@ def read_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, np
             wanted = [name for name in data.files if only is None or name in only]
             return {name: data[name] for name in with_progress(wanted, f"reading {path.name}")}
     except _UNREADABLE as error:
-        raise DataError(f"{path} is no readable npz file ({error})") from error
+        raise DataError(f"{path} is not a readable npz file ({error})") from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -242,6 +242,6 @@ def held_out_mask(path: Path, images: np.ndarray) -> np.ndarray:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no list of held-out faces ({error})") from error
+        raise DataError(f"{path} is not a list of held-out faces ({error})") from error
     digests = {line for line in lines if not line.startswith("#")}
     return np.array([digest_of(image) in digests for image in images], bool)

@@ -18,7 +18,7 @@ import numpy as np
 
 from expression_ros.progress import Progress
 from expression_ros.training.data.faces import DataError, FaceSet, read_arrays, report_progress
-from expression_ros.training.data.labelled_pictures import (
+from expression_ros.training.data.labelled_images import (
     CROPPED,
     PRIVATE_TEST,
     TEST,
@@ -27,7 +27,7 @@ from expression_ros.training.data.labelled_pictures import (
     Collected,
     DataSet,
     Dropped,
-    LabelledPicture,
+    LabelledImage,
     fault_lines,
     held,
 )
@@ -100,14 +100,14 @@ def read_fer2013_csv(path: Path, table: VoteTable | None = None) -> DataSet:
 def data_set_of_arrays(
     arrays: Mapping[str, np.ndarray], path: Path, table: VoteTable | None = None
 ) -> DataSet:
-    """Return the pictures of an npz file laid out like the one above.
+    """Return the images of an npz file laid out like the one above.
 
     Labels are numbers into ``label_names`` (FER2013's order where there are none), or names.
 
     Args:
         arrays: of the file.
         path: of the file.
-        table: what people see on its pictures, in place of votes of the file itself.
+        table: what people see on its images, in place of votes of the file itself.
 
     Raises:
         DataError: an array is missing, or has another shape or type.
@@ -140,8 +140,8 @@ def data_set_of_arrays(
             continue
         subject = str(subjects[index])
         seen = None if votes is None else known_or_none(votes[index])
-        picture = LabelledPicture(source, label, held(image), subject, split, seen)
-        collected.pictures.append(picture)
+        labelled = LabelledImage(source, label, held(image), subject, split, seen)
+        collected.images.append(labelled)
     if "duplicate_of_train" not in arrays:
         return DataSet(path.name, *_without_copies(collected), CROPPED)
     copies = {f"{path.name}[{i}]" for i in np.flatnonzero(arrays["duplicate_of_train"])}
@@ -191,8 +191,8 @@ def _read_row(
         collected.fault(source, "bad pixel", f"not a whole number of 0..255 ({error})")
         return
     split = _USAGE[usage.lower()]
-    picture = LabelledPicture(source, label, held(image), split=split, votes=votes)
-    collected.pictures.append(picture)
+    labelled = LabelledImage(source, label, held(image), split=split, votes=votes)
+    collected.images.append(labelled)
 
 
 def _names_of_labels(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:
@@ -225,32 +225,32 @@ def _split_of(given: object) -> str:
 
 def _without_copies(
     collected: Collected, copies: set[str] | None = None
-) -> tuple[list[LabelledPicture], list[Dropped]]:
-    """Return pictures and drops, test images that are pixel copies of training ones dropped.
+) -> tuple[list[LabelledImage], list[Dropped]]:
+    """Return images and drops, test images that are pixel copies of training ones dropped.
 
     Args:
         collected: what was read.
         copies: sources of the copies, where they are known; else they are searched.
     """
     if copies is None:
-        copies = set(_sources_of_copies(collected.pictures))
-    kept = [p for p in collected.pictures if p.source not in copies]
-    dropped = [Dropped(p.source, "copy of a training image") for p in collected.pictures
+        copies = set(_sources_of_copies(collected.images))
+    kept = [p for p in collected.images if p.source not in copies]
+    dropped = [Dropped(p.source, "copy of a training image") for p in collected.images
                if p.source in copies]  # fmt: skip
     return kept, [*collected.dropped, *dropped]
 
 
-def _sources_of_copies(pictures: list[LabelledPicture]) -> Iterator[str]:
-    seen = {picture.read().tobytes() for picture in pictures if picture.split == TRAIN}
-    for picture in pictures:
-        if picture.split in (TEST, PRIVATE_TEST) and picture.read().tobytes() in seen:
-            yield picture.source
+def _sources_of_copies(images: list[LabelledImage]) -> Iterator[str]:
+    seen = {image.read().tobytes() for image in images if image.split == TRAIN}
+    for image in images:
+        if image.split in (TEST, PRIVATE_TEST) and image.read().tobytes() in seen:
+            yield image.source
 
 
 def _faces_of(data: DataSet, path: Path) -> FaceSet:
-    if not data.pictures:
+    if not data.images:
         raise DataError(f"{path}: it needs training images and public test images")
-    images = np.stack([picture.read() for picture in data.pictures])
+    images = np.stack([image.read() for image in data.images])
     if images.shape[1:] != (SIDE, SIDE):
         raise DataError(f"{path}: FER2013 images are (N, 48, 48) uint8, these are {images.shape}")
-    return FaceSet(images, np.array([picture.label for picture in data.pictures]))
+    return FaceSet(images, np.array([image.label for image in data.images]))

@@ -1,4 +1,4 @@
-"""Zip files of face pictures in one folder per label, ``any/path/<label>/name.jpg``.
+"""Zip files of face images in one folder per label, ``any/path/<label>/name.jpg``.
 
 The London Set (DeBruine and Jones, 2017) and the muxspace faces come in this form.
 """
@@ -22,13 +22,13 @@ from expression_ros.vocabulary import UnknownLabelError, canonical_label
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
-def pictures_of_archive(path: str | Path) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield the name, the label and the (H, W) uint8 grey picture of every image in a zip file.
+def images_of_archive(path: str | Path) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield the name, the label and the (H, W) uint8 grey pixels of every image in a zip file.
 
     Nothing is unpacked to disk.
 
     Raises:
-        DataError: the file is missing or broken, a picture is unreadable, a folder names no label.
+        DataError: the file is missing or broken, an image is unreadable, a folder names no label.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -39,29 +39,29 @@ def pictures_of_archive(path: str | Path) -> Iterator[tuple[str, str, np.ndarray
     except FileNotFoundError:
         raise DataError(f"no archive at {path}") from None
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{path} is no readable zip file ({error})") from error
+        raise DataError(f"{path} is not a readable zip file ({error})") from error
 
 
 def load_cropped_archive(path: str | Path, side: int = 48) -> FaceSet:
-    """Return the pictures of an archive that are face crops already, resized to a square.
+    """Return the images of an archive that are face crops already, resized to a square.
 
     Raises:
-        DataError: see pictures_of_archive; or there are no pictures.
+        DataError: see images_of_archive; or there are no images.
     """
     labels, images = [], []
-    for _, label, picture in pictures_of_archive(path):
+    for _, label, image in images_of_archive(path):
         labels.append(label)
-        images.append(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA))
+        images.append(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
     if not images:
-        raise DataError(f"{path} holds no pictures")
+        raise DataError(f"{path} holds no images")
     return FaceSet(np.stack(images), np.array(labels))
 
 
 class Portrait(NamedTuple):
-    """A picture of one person: label, (H, W) uint8 grey, where the face is, and the file's name."""
+    """An image of one person: label, (H, W) uint8 grey, where the face is, and the file's name."""
 
     label: str
-    picture: np.ndarray
+    image: np.ndarray
     box: Box
     name: str
 
@@ -78,13 +78,13 @@ def portraits_of(path: Path) -> tuple[list[Portrait], int]:
     detector = FaceDetector(selection="single")
     found: list[Portrait] = []
     count = 0
-    for name, label, picture in with_progress(pictures_of_archive(path), f"reading {path.name}"):
+    for name, label, image in with_progress(images_of_archive(path), f"reading {path.name}"):
         count += 1
-        faces = detector.search_frame(picture)
+        faces = detector.search_frame(image)
         if len(faces) == 1:
-            found.append(Portrait(label, picture, faces[0].box, name))
+            found.append(Portrait(label, image, faces[0].box, name))
     if not found:
-        raise DataError(f"{path}: no face was found in {count} pictures")
+        raise DataError(f"{path}: no face was found in {count} images")
     return found, count
 
 
@@ -96,9 +96,9 @@ def _label(path: str | Path, place: PurePosixPath) -> str:
 
 
 def _decoded(path: str | Path, place: PurePosixPath, content: bytes) -> np.ndarray:
-    picture = None
+    image = None
     if content:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise DataError(f"{path}: {place} is no readable picture")
-    return picture
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise DataError(f"{path}: {place} is not a readable image")
+    return image

@@ -91,7 +91,7 @@ def votes_of_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> np.ndarray 
     """Return (N, 10) int votes in the order of VOTE_NAMES; None if the arrays have none.
 
     Raises:
-        DataError: the votes have another shape, or a column that is no label.
+        DataError: the votes have another shape, or a column that is not a label.
     """
     if VOTES_ARRAY not in arrays:
         return None
@@ -110,7 +110,7 @@ def _in_order(given: np.ndarray, names: Sequence[str], path: Path) -> np.ndarray
         try:
             label = NO_FACE if name.strip().upper() == NO_FACE else canonical_label(name)
         except UnknownLabelError as error:
-            raise DataError(f"{path}: votes for {name!r}, which is no label ({error})") from error
+            raise DataError(f"{path}: votes for {name!r}, not a label ({error})") from error
         votes[:, VOTE_NAMES.index(label)] += given[:, column].astype(np.int16)
     votes[(given < 0).any(axis=1)] = -1
     return votes
@@ -147,7 +147,7 @@ def known_or_none(votes: np.ndarray) -> np.ndarray | None:
 def majority_of(votes: np.ndarray) -> str:
     """Return the expression that more than half of all voters see; "" if there is none.
 
-    Voters who said that they cannot tell, or that it is no face, count among all.
+    Voters who said that they cannot tell, or that it is not a face, count among all.
 
     Args:
         votes: (10,) int, in the order of VOTE_NAMES.

@@ -18,7 +18,7 @@ from expression_ros.recognition.face_preparation import (
 )
 from expression_ros.recognition.face_views import levelled
 from expression_ros.training.data.faces import DataError
-from expression_ros.training.data.labelled_pictures import (
+from expression_ros.training.data.labelled_images import (
     CROPPED,
     DETECT,
     FACES_CHOICES,
@@ -26,7 +26,7 @@ from expression_ros.training.data.labelled_pictures import (
     Collected,
     DataSet,
     Dropped,
-    LabelledPicture,
+    LabelledImage,
     count_by_reason,
 )
 from expression_ros.training.data.people_votes import VOTE_NAMES
@@ -41,12 +41,12 @@ class PrepareSettings:
     """How a data set is prepared.
 
     Attributes:
-        faces: "detect" finds the one face of each picture, "cropped" takes
-            the pictures as they are, "auto" does what the data set says of itself.
-        face: how faces are cut out. Margin and levelling do nothing to pictures that are crops.
-        min_face: width of the smallest face that is searched, as a fraction of a picture's height.
-        test_share: share of the pictures without a split of their own that go to test.
-        validation_share: share of the training pictures that go to validation.
+        faces: "detect" finds the one face of each image, "cropped" takes
+            the images as they are, "auto" does what the data set says of itself.
+        face: how faces are cut out. Margin and levelling do nothing to images that are crops.
+        min_face: width of the smallest face that is searched, as a fraction of an image's height.
+        test_share: share of the images without a split of their own that go to test.
+        validation_share: share of the training images that go to validation.
         balance: most faces per label in each split; 0 for no limit.
         seed: of the random choices.
         detector: which one finds the faces, where they are found.
@@ -86,7 +86,7 @@ class Prepared:
 
 
 class NothingLeftError(DataError):
-    """Every picture of a data set was dropped.
+    """Every image of a data set was dropped.
 
     Attributes:
         dropped: all that was dropped.
@@ -102,13 +102,13 @@ class NothingLeftError(DataError):
 def prepare(data: DataSet, settings: PrepareSettings) -> Prepared:
     """Return the faces of a data set, cut out and divided. The same input gives the same output.
 
-    Dropped, besides what the data set's reader dropped: pictures that cannot be read, on which no
+    Dropped, besides what the data set's reader dropped: images that cannot be read, on which no
     face is found or no cascade sees exactly one, of a subject that is also in a stricter split,
     that are pixel copies of training faces (where subjects are unknown), and what is over the
     balance.
 
     Raises:
-        NothingLeftError: every picture was dropped.
+        NothingLeftError: every image was dropped.
         DataError: the set was prepared with another treatment of light.
     """
     how = data.faces if settings.faces == AUTO_FACES else settings.faces
@@ -116,37 +116,37 @@ def prepare(data: DataSet, settings: PrepareSettings) -> Prepared:
     collected = Collected(dropped=list(data.dropped))
     cut = _finder(face, settings.min_face, settings.detector) if how == DETECT else _taker(face)
     images = []
-    for picture in with_progress(data.pictures, f"cutting faces out of {data.name}"):
+    for image in with_progress(data.images, f"cutting faces out of {data.name}"):
         try:
-            images.append(cut(picture.read()))
-            collected.pictures.append(picture)
+            images.append(cut(image.read()))
+            collected.images.append(image)
         except PhotoError as error:
-            collected.fault(picture.source, "unreadable picture", _without_path(error, picture))
+            collected.fault(image.source, "unreadable image", _without_path(error, image))
         except _NotOneFaceError as error:
-            collected.dropped.append(Dropped(picture.source, error.reason, error.detail))
+            collected.dropped.append(Dropped(image.source, error.reason, error.detail))
     splits = _divided(collected, images, settings)
     kept = [index for index, split in enumerate(splits) if split]
     if not kept:
         raise NothingLeftError(data.name, collected.dropped)
-    pictures = [collected.pictures[index] for index in kept]
+    labelled = [collected.images[index] for index in kept]
     faces = PreparedSet(
         images=np.stack([images[index] for index in kept]),
-        labels=np.array([picture.label for picture in pictures]),
-        subjects=np.array([picture.subject for picture in pictures]),
+        labels=np.array([image.label for image in labelled]),
+        subjects=np.array([image.subject for image in labelled]),
         split=np.array([splits[index] for index in kept]),
-        sources=np.array([picture.source for picture in pictures]),
+        sources=np.array([image.source for image in labelled]),
         faces=recorded_how,
         face=recorded,
-        votes=_votes_of(pictures),
+        votes=_votes_of(labelled),
     )
     return Prepared(faces, tuple(collected.dropped))
 
 
-def _votes_of(pictures: Sequence[LabelledPicture]) -> np.ndarray | None:
-    if all(picture.votes is None for picture in pictures):
+def _votes_of(images: Sequence[LabelledImage]) -> np.ndarray | None:
+    if all(image.votes is None for image in images):
         return None
     unknown = np.full(len(VOTE_NAMES), -1, np.int16)
-    return np.stack([unknown if p.votes is None else p.votes for p in pictures])
+    return np.stack([unknown if p.votes is None else p.votes for p in images])
 
 
 def _preparations(
@@ -172,7 +172,7 @@ def _preparations(
 
 
 class _NotOneFaceError(Exception):
-    """A picture on which not exactly one face was found."""
+    """An image on which not exactly one face was found."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
@@ -181,9 +181,9 @@ class _NotOneFaceError(Exception):
 
 
 def _taker(face: FacePreparation) -> Callable[[np.ndarray], np.ndarray]:
-    def take(picture: np.ndarray) -> np.ndarray:
+    def take(image: np.ndarray) -> np.ndarray:
         try:
-            return prepare_crop(picture, face)
+            return prepare_crop(image, face)
         except FaceError as error:
             raise PhotoError(str(error)) from error
 
@@ -195,14 +195,14 @@ def _finder(
 ) -> Callable[[np.ndarray], np.ndarray]:
     single, everybody = choice.make("single", min_face), choice.make("all", min_face)
 
-    def find(picture: np.ndarray) -> np.ndarray:
-        found = single.search_frame(picture)
+    def find(image: np.ndarray) -> np.ndarray:
+        found = single.search_frame(image)
         if not found:
-            several = everybody.search_frame(picture)
+            several = everybody.search_frame(image)
             if several:
                 raise _NotOneFaceError("more than one face", f"{len(several)} faces")
             raise _NotOneFaceError("no face found")
-        return prepare_face(*levelled(picture, found[0].box, found[0].tilt), face)
+        return prepare_face(*levelled(image, found[0].box, found[0].tilt), face)
 
     return find
 
@@ -210,22 +210,22 @@ def _finder(
 def _divided(
     collected: Collected, images: list[np.ndarray], settings: PrepareSettings
 ) -> list[str]:
-    """Return the split of each picture, "" for those that are dropped, and note these."""
-    pictures = collected.pictures
-    labels = [picture.label for picture in pictures]
-    subjects = [picture.subject for picture in pictures]
+    """Return the split of each image, "" for those that are dropped, and note these."""
+    labelled = collected.images
+    labels = [image.label for image in labelled]
+    subjects = [image.subject for image in labelled]
     splits, divided_subjects = divide(
-        labels, subjects, [picture.split for picture in pictures],
+        labels, subjects, [image.split for image in labelled],
         settings.test_share, settings.validation_share, settings.seed,
     )  # fmt: skip
 
     def drop(index: int, reason: str, detail: str = "") -> None:
-        collected.dropped.append(Dropped(pictures[index].source, reason, detail))
+        collected.dropped.append(Dropped(labelled[index].source, reason, detail))
         splits[index] = ""
 
     for index in divided_subjects:
         drop(index, "subject is in a test split too", f"subject {subjects[index]}")
-    # Only where nobody says who is on a picture: elsewhere subjects keep copies together.
+    # Only where nobody says who is on an image: elsewhere subjects keep copies together.
     seen = {images[i].tobytes() for i, split in enumerate(splits) if split == TRAIN}
     for index, split in enumerate(splits):
         elsewhere = split not in (TRAIN, "") and not subjects[index]
@@ -242,9 +242,9 @@ def _divided(
     return splits
 
 
-def _without_path(error: PhotoError, picture: LabelledPicture) -> str:
+def _without_path(error: PhotoError, image: LabelledImage) -> str:
     """Return the error without the file's name, which the drop says already."""
     text = str(error)
-    for name in (picture.source, picture.source.rsplit("/", 1)[-1]):
+    for name in (image.source, image.source.rsplit("/", 1)[-1]):
         text = text.removeprefix(f"{name}: ")
     return text

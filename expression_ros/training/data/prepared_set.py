@@ -11,12 +11,12 @@ import numpy as np
 
 from expression_ros.recognition.face_preparation import FaceError, FacePreparation
 from expression_ros.training.data.faces import DataError, FaceSet, read_arrays, write_arrays
-from expression_ros.training.data.labelled_pictures import (
+from expression_ros.training.data.labelled_images import (
     CROPPED,
     FACES_CHOICES,
     SPLITS,
     DataSet,
-    LabelledPicture,
+    LabelledImage,
     held,
 )
 from expression_ros.training.data.people_votes import (
@@ -84,15 +84,15 @@ class PreparedSet:
         return len(self.images)
 
     def as_data_set(self, name: str) -> DataSet:
-        """Return the set as pictures that are crops already."""
+        """Return the set as images that are crops already."""
         columns = (self.images, *(getattr(self, column).tolist() for column in _COLUMNS))
         votes = [None if self.votes is None else known_or_none(self.votes[k])
                  for k in range(len(self))]  # fmt: skip
-        pictures = [
-            LabelledPicture(source, label, held(image), subject, split, seen)
+        images = [
+            LabelledImage(source, label, held(image), subject, split, seen)
             for image, label, subject, split, source, seen in zip(*columns, votes, strict=True)
         ]
-        return DataSet(name, pictures, [], CROPPED, self.face if self.faces != CROPPED else None)
+        return DataSet(name, images, [], CROPPED, self.face if self.faces != CROPPED else None)
 
     def as_face_set(self, which: np.ndarray) -> FaceSet:
         """Return the faces of a mask or of an index array, for training."""
@@ -182,7 +182,7 @@ def is_prepared_set(arrays: Mapping[str, np.ndarray]) -> bool:
 def prepared_set_of(arrays: Mapping[str, np.ndarray], path: Path) -> PreparedSet:
     """Return the prepared set that the arrays of a file are; DataError if they are none."""
     if str(arrays.get("format")) != FORMAT:
-        raise DataError(f"{path} is no prepared set; write one: expression-ros prepare")
+        raise DataError(f"{path} is not a prepared set; write one: expression-ros prepare")
     try:
         settings = json.loads(str(arrays["settings"]))
         return PreparedSet(

@@ -1,4 +1,4 @@
-"""Dividing pictures into training, validation and test, and evening out the emotions.
+"""Dividing images into training, validation and test, and evening out the emotions.
 
 All choices are made by a random generator of a given seed: the same data and seed, the same split.
 """
@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from expression_ros.training.data.labelled_pictures import SPLITS, TEST, TRAIN, VALIDATION
+from expression_ros.training.data.labelled_images import SPLITS, TEST, TRAIN, VALIDATION
 
 # A subject in two of a data set's own splits stays in the one that is the most spoilt by having
 # been trained on.
@@ -25,11 +25,11 @@ def divide(
     validation_share: float,
     seed: int,
 ) -> tuple[list[str], list[int]]:
-    """Return the split of every picture, and the indices of those that must be dropped.
+    """Return the split of every image, and the indices of those that must be dropped.
 
-    A split that the data set gives is kept. Pictures without one go where their subject is already,
+    A split that the data set gives is kept. Images without one go where their subject is already,
     or else to test and training; validation, unless the data set has one, is taken out of
-    training. A subject is never divided; where the data set's own split does so, its pictures
+    training. A subject is never divided; where the data set's own split does so, its images
     outside of its test (or validation) are to be dropped. Each emotion is divided as near to the
     shares as that allows.
 
@@ -37,8 +37,8 @@ def divide(
         labels: (N,) labels.
         subjects: (N,) who it is; "" where unknown, which stands for a subject of its own.
         given: (N,) one of SPLITS, or "" where the data set does not say.
-        test_share: share of the pictures without a split that go to test, 0..1.
-        validation_share: share of the training pictures that go to validation, 0..1.
+        test_share: share of the images without a split that go to test, 0..1.
+        validation_share: share of the training images that go to validation, 0..1.
         seed: of the random choices.
     """
     strongest: dict[str, str] = {}
@@ -73,7 +73,7 @@ def _take(
     share: float,
     rng: np.random.Generator,
 ) -> set[int]:
-    """Return a share of the pictures, whole subjects only, of each label as near as may be.
+    """Return a share of the images, whole subjects only, of each label as near as may be.
 
     scikit-learn's StratifiedGroupKFold gives shares of one over a whole number only, and, as its
     GroupShuffleSplit does, other people than the sets have that were prepared so far.
@@ -103,7 +103,7 @@ def _take(
 
 
 def surplus(labels: Sequence[str], splits: Sequence[str], most: int, seed: int) -> list[int]:
-    """Return which pictures to leave out, so that no split has more than ``most`` of a label."""
+    """Return which images to leave out, so that no split has more than ``most`` of a label."""
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, place in enumerate(zip(splits, labels, strict=True)):
         places[place].append(index)

@@ -14,7 +14,7 @@ from expression_ros.recognition.models import ONNX, load_classifier
 from expression_ros.recognition.network_description import DESCRIPTION_NAME
 from expression_ros.training.data.data_sets import AUTO, open_data_set
 from expression_ros.training.data.faces import DataError, need_scikit_learn, report_progress
-from expression_ros.training.data.labelled_pictures import TEST, DataSet, Dropped, fault_lines
+from expression_ros.training.data.labelled_images import TEST, DataSet, Dropped, fault_lines
 from expression_ros.training.evaluation.measurement import (
     MIN_FACE,
     MeasuredClassifier,
@@ -58,8 +58,8 @@ class EvaluationConfig:
         votes: file with what people see on its faces.
         groups: CSV that says who is what.
         faces: "cropped", "detect", or "auto": by the data.
-        split: one of labelled_pictures.SPLITS, "all", or "auto": its test, or all without splits.
-        min_face: width of the smallest face that is searched, as a share of the picture's height.
+        split: one of labelled_images.SPLITS, "all", or "auto": its test, or all without splits.
+        min_face: width of the smallest face that is searched, as a share of the image's height.
         detector: which one finds the faces.
     """
 
@@ -131,7 +131,7 @@ def kind_in(folder: Path) -> str:
         kind = kind_of(folder)
         if kind not in CLASSIFIERS:
             raise ModelError(
-                f"{folder / MANIFEST_NAME}: its kind {kind!r} is no classifier; there are: "
+                f"{folder / MANIFEST_NAME}: its kind {kind!r} is not a classifier; there are: "
                 f"{', '.join(CLASSIFIERS)}"
             )
         return kind
@@ -151,7 +151,7 @@ def _part(data: DataSet, split: str) -> DataSet:
         return data
     wanted = TEST if split == AUTO else split
     if wanted not in has:
-        there = ", ".join(name or "pictures without a split" for name in has) or "nothing"
+        there = ", ".join(name or "images without a split" for name in has) or "nothing"
         raise DataError(f"{data.name} has no split {wanted}, but {there}; see --split")
     return data.of_split(wanted)
 
@@ -174,4 +174,4 @@ def _nothing_to_judge(result: Measurement, data: DataSet, entry: Entry) -> str:
         "with a label that the model cannot say": sum(result.cannot_say.values()),
     }
     counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
-    return f"{data.name}: {entry.name} has no face to judge; {counted or 'there are no pictures'}"
+    return f"{data.name}: {entry.name} has no face to judge; {counted or 'there are no images'}"

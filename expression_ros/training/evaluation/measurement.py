@@ -17,15 +17,15 @@ from expression_ros.recognition.detector_choice import DetectorChoice
 from expression_ros.recognition.face_preparation import FaceError, FacePreparation, prepare_crop
 from expression_ros.recognition.face_views import agreed, levelled, read_both_ways
 from expression_ros.training.data.faces import DataError, FaceSet
-from expression_ros.training.data.labelled_pictures import (
+from expression_ros.training.data.labelled_images import (
     CROPPED,
     FACES_CHOICES,
     DataSet,
     Dropped,
-    LabelledPicture,
+    LabelledImage,
 )
 
-MIN_FACE = 0.12  # in labelled pictures smaller faces are bystanders, or none
+MIN_FACE = 0.12  # in labelled images smaller faces are bystanders, or none
 
 
 class MeasuredClassifier(Protocol):
@@ -53,15 +53,15 @@ class Measurement:
 
     Attributes:
         labels: what the classifier can say.
-        sources: (N) files of the pictures.
+        sources: (N) files of the images.
         truth: (N) true labels, each one that the classifier can say.
         said: (N) what it said.
         votes: (N) what people saw, see people_votes.VOTE_NAMES; None where nobody was asked.
         latency_s: (N) seconds to prepare, describe and classify each face.
-        detection_s: seconds to search each picture; empty where faces were cropped already.
-        no_face: pictures on which no cascade saw exactly one face.
-        unreadable: pictures that could not be read.
-        cannot_say: how many pictures have each label that the classifier cannot say; these were
+        detection_s: seconds to search each image; empty where faces were cropped already.
+        no_face: images on which no cascade saw exactly one face.
+        unreadable: images that could not be read.
+        cannot_say: how many images have each label that the classifier cannot say; these were
             not looked at.
     """
 
@@ -95,12 +95,12 @@ def measure(
     min_face: float = MIN_FACE,
     detector: DetectorChoice | None = None,
 ) -> Measurement:
-    """Ask a classifier about every picture of a data set.
+    """Ask a classifier about every image of a data set.
 
     Args:
         classifier: any.
-        data: its pictures, read one by one.
-        faces: "cropped" takes the pictures as faces; "detect" searches the one face of each, as
+        data: its images, read one by one.
+        faces: "cropped" takes the images as faces; "detect" searches the one face of each, as
             the recognizer does with ``face_selection: single``.
         min_face: width of the smallest face that is searched, as a fraction of the height.
         detector: which one finds the faces; the four cascades when left out.
@@ -116,15 +116,15 @@ def measure(
         answer = _crop_reader(classifier, data)
     else:
         answer = _searcher(classifier, min_face, detector or DetectorChoice())
-    for picture in with_progress(data.pictures, f"reading {data.name}"):
-        if picture.label not in result.labels:
-            result.cannot_say[picture.label] += 1
+    for image in with_progress(data.images, f"reading {data.name}"):
+        if image.label not in result.labels:
+            result.cannot_say[image.label] += 1
             continue
         try:
-            answer(picture, picture.read(), result)
+            answer(image, image.read(), result)
         except (PhotoError, FaceError) as error:
-            detail = str(error).removeprefix(f"{picture.source}: ")
-            dropped = Dropped(picture.source, "unreadable picture", detail, is_fault=True)
+            detail = str(error).removeprefix(f"{image.source}: ")
+            dropped = Dropped(image.source, "unreadable image", detail, is_fault=True)
             result.unreadable.append(dropped)
     return result
 
@@ -137,18 +137,18 @@ def share_right(classifier: Classifier, faces: FaceSet) -> float:
     return float(np.mean(np.array(said) == faces.labels))
 
 
-_Reader = Callable[[LabelledPicture, np.ndarray, Measurement], None]
+_Reader = Callable[[LabelledImage, np.ndarray, Measurement], None]
 
 
 def _crop_reader(classifier: MeasuredClassifier, data: DataSet) -> _Reader:
     preparation = _of_crops(classifier.face, data)
 
-    def read(picture: LabelledPicture, grey: np.ndarray, result: Measurement) -> None:
+    def read(image: LabelledImage, grey: np.ndarray, result: Measurement) -> None:
         begin = time.perf_counter()
         face = prepare_crop(grey, preparation)
         views = (face, np.ascontiguousarray(face[:, ::-1]))
         prediction = agreed([classifier.predict(view) for view in views])
-        _note(picture, prediction, time.perf_counter() - begin, result)
+        _note(image, prediction, time.perf_counter() - begin, result)
 
     return read
 
@@ -171,26 +171,26 @@ def _searcher(classifier: MeasuredClassifier, min_face: float, choice: DetectorC
     except ValueError as error:
         raise DataError(str(error)) from error
 
-    def read(picture: LabelledPicture, grey: np.ndarray, result: Measurement) -> None:
+    def read(image: LabelledImage, grey: np.ndarray, result: Measurement) -> None:
         begin = time.perf_counter()
         found = detector.search_frame(grey)
         searched = time.perf_counter()
         result.detection_s.append(searched - begin)
         if len(found) != 1:
-            result.no_face.append(Dropped(picture.source, "not exactly one face"))
+            result.no_face.append(Dropped(image.source, "not exactly one face"))
             return
         view = levelled(grey, found[0].box, found[0].tilt)
         prediction = read_both_ways(classifier, *view)
-        _note(picture, prediction, time.perf_counter() - searched, result)
+        _note(image, prediction, time.perf_counter() - searched, result)
 
     return read
 
 
 def _note(
-    picture: LabelledPicture, prediction: Prediction, seconds: float, result: Measurement
+    image: LabelledImage, prediction: Prediction, seconds: float, result: Measurement
 ) -> None:
-    result.sources.append(picture.source)
-    result.truth.append(picture.label)
+    result.sources.append(image.source)
+    result.truth.append(image.label)
     result.said.append(prediction)
-    result.votes.append(picture.votes)
+    result.votes.append(image.votes)
     result.latency_s.append(seconds)

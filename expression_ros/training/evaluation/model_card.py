@@ -31,7 +31,7 @@ baseline to compare with.
 
 ## What it is not for
 
-* It names the look of a face in one picture. It says nothing about what a person feels, intends or
+* It names the look of a face in one image. It says nothing about what a person feels, intends or
   is: people smile without joy and are sad without showing it.
 * Not for hiring, grading, policing, border control, insurance, advertising, medical or any other
   decision about people.
@@ -41,7 +41,7 @@ baseline to compare with.
 
 ## Known limits
 
-* Trained on small 48x48 pictures from a web search, many of them posed or acted. Labels are noisy:
+* Trained on small 48x48 images from a web search, many of them posed or acted. Labels are noisy:
   people agree with them in about two cases of three (Goodfellow et al., 2013).
 * Age, sex, skin colour and origin of the people are not recorded: how well it works for which
   group is unknown, and differences must be expected.
@@ -57,7 +57,7 @@ _DATA = """\
 
 FER2013 (Goodfellow et al., "Challenges in representation learning", ICML 2013 workshop): 48x48 grey
 faces from a web search, seven expressions. It comes without a licence statement of its own; none of
-its pictures is in this repository, and the models hold averages over many faces only. Tested on its
+its images is in this repository, and the models hold averages over many faces only. Tested on its
 public test, without the images that are pixel copies of training images. The network behind the
 descriptor `embedding` has a card of its own, models/embedding/README.md.
 
@@ -174,18 +174,18 @@ def _method(manifest: ModelManifest) -> str:
         f"* Face: {face}\n"
         f"* Descriptor: {manifest.descriptor} ({descriptor or 'no settings'}), "
         f"{manifest.descriptor_size:,} numbers\n"
-        f"* Training: {settings}\n" + _favoured(manifest)
+        f"* Training: {settings}\n" + _prior_offset_line(manifest)
     )
 
 
-def _favoured(manifest: ModelManifest) -> str:
+def _prior_offset_line(manifest: ModelManifest) -> str:
     """Say which labels count for more than their share of the training faces, if any do."""
-    favour = manifest.training.get("favour")
-    if not favour:
+    prior_offsets = manifest.training.get("favour")
+    if not prior_offsets:
         return ""
-    labels = ", ".join(f"{label} by {amount:g}" for label, amount in favour.items())
+    labels = ", ".join(f"{label} by {amount:g}" for label, amount in prior_offsets.items())
     return (
-        f"* Favoured: {labels}, added to the logarithm of the prior. How much was chosen by "
+        f"* Prior offset: {labels}, added to the logarithm of the prior. How much was chosen by "
         "looking at the\n  calibration faces and at the London Set, whose scores it flatters a "
         "little.\n"
     )

@@ -1,6 +1,6 @@
 """Whether a classifier does as well by one group of people as by another.
 
-A table says who is what: a CSV whose first column names a person as the files of their pictures
+A table says who is what: a CSV whose first column names a person as the files of their images
 do (``001`` for ``001_03.jpg``), and whose other columns are sex, age, origin, or whatever is asked.
 The Face Research Lab London Set brings one, ``london_faces_info.csv`` (DeBruine and Jones, 2017).
 """
@@ -18,7 +18,7 @@ from typing import Any
 from expression_ros.training.data.faces import DataError
 
 ENOUGH = 20  # faces of a label that a group needs to be compared by it
-_MOST_VALUES = 12  # of a column that is no number
+_MOST_VALUES = 12  # of a column that is not a number
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class GroupTable:
     name: str
     groups: Mapping[str, Mapping[str, str]]
 
-    def of_picture(self, column: str, source: str) -> str:
-        """Return the group of the person on a picture, by its file's name; empty if unknown."""
+    def of_image(self, column: str, source: str) -> str:
+        """Return the group of the person on an image, by its file's name; empty if unknown."""
         stem = PurePath(source).stem
         people = self.groups[column]
         return people.get(stem) or people.get(re.split(r"[^0-9A-Za-z]", stem)[0], "")
@@ -51,9 +51,9 @@ def read_groups(path: Path) -> GroupTable:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} is no table of people ({reason})") from error
+        raise DataError(f"{path} is not a table of people ({reason})") from error
     if len(rows) < 2 or len(rows[0]) < 2:
-        raise DataError(f"{path} is no table of people: a line of headings is expected, then a "
+        raise DataError(f"{path} is not a table of people: a line of headings is expected, then a "
                         "line for each person, who is named in the first column")  # fmt: skip
     head, people = rows[0], rows[1:]
     for row in people:
@@ -96,7 +96,7 @@ def group_figures(
 
     Args:
         table: who is what.
-        sources: (N) files of the pictures.
+        sources: (N) files of the images.
         truth: (N) true labels.
         right: (N) whether the answers are right.
 
@@ -106,20 +106,20 @@ def group_figures(
         faces of it, where there are two; ``n_unknown``, the faces of nobody in the table.
 
     Raises:
-        DataError: nobody of the pictures is in the table.
+        DataError: nobody of the images is in the table.
     """
     figures: dict[str, Any] = {}
     for column in table.groups:
         counts: dict[str, dict[str, list[bool]]] = {}
         unknown = 0
         for source, label, hit in zip(sources, truth, right, strict=True):
-            group = table.of_picture(column, source)
+            group = table.of_image(column, source)
             if not group:
                 unknown += 1
                 continue
             counts.setdefault(group, {}).setdefault(label, []).append(bool(hit))
         if unknown == len(sources):
-            raise DataError(f"{table.name} names nobody on these pictures: its first column must "
+            raise DataError(f"{table.name} names nobody on these images: its first column must "
                             "be what their file names begin with")  # fmt: skip
         groups = {
             group: {

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: confusion matrix, reliability diagram, coverage. Needs matplotlib."""
+"""Images of an evaluation: confusion matrix, reliability diagram, coverage. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DPI = 120
 def check_drawing() -> None:
     """Raise DataError if there is nothing to draw with."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise DataError("a report needs matplotlib for its pictures: pip install matplotlib")
+        raise DataError("a report needs matplotlib for its images: pip install matplotlib")
 
 
 def save_confusion(path: Path, counts: np.ndarray, labels: Sequence[str], title: str) -> None:
@@ -31,7 +31,7 @@ def save_confusion(path: Path, counts: np.ndarray, labels: Sequence[str], title:
         path: PNG to write.
         counts: (L, L) int; row: true label, column: said label.
         labels: L names.
-        title: over the picture.
+        title: over the image.
     """
     sums = counts.sum(axis=1)
     rows = [row for row, faces in enumerate(sums.tolist()) if faces]
@@ -63,8 +63,8 @@ def save_calibration(path: Path, bins: Sequence[CalibrationBin], error: float, t
     Args:
         path: PNG to write.
         bins: see ``metrics.calibration_bins``.
-        error: expected calibration error, written into the picture.
-        title: over the picture.
+        error: expected calibration error, written into the image.
+        title: over the image.
     """
     figure, axes = _figure(title, (6.4, 6.2))
     lower = axes.inset_axes((0, -0.42, 1, 0.26), sharex=axes)
@@ -97,7 +97,7 @@ def save_coverage(path: Path, curve: Sequence[Coverage], title: str) -> None:
     Args:
         path: PNG to write.
         curve: see ``metrics.coverage_curve``.
-        title: over the picture.
+        title: over the image.
     """
     figure, axes = _figure(title, (6.4, 4.8))
     left = [row for row in curve if row.said > 0]
@@ -113,7 +113,7 @@ def save_coverage(path: Path, curve: Sequence[Coverage], title: str) -> None:
 
 
 def _figure(title: str, size: tuple[float, float]) -> tuple[Any, Any]:
-    # Not by pyplot, which would change the backend of whoever calls this.
+    # Not by pyplot, which would change the caller's backend.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size)

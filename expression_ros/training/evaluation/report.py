@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: values for JSON, tables, and a report with pictures."""
+"""What an evaluation leaves behind: values for JSON, tables, and a report with images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from expression_ros.training.data.labelled_pictures import DataSet, count_by_reason
+from expression_ros.training.data.labelled_images import DataSet, count_by_reason
 from expression_ros.training.evaluation.measurement import Measurement
 from expression_ros.training.evaluation.metrics import (
     calibration_bins,
@@ -138,14 +138,14 @@ def _counts(figures: Mapping[str, Any]) -> list[str]:
     """Return lines about what was judged, what was not and why, and how long it took."""
     lines = [f"{figures['n']:,} faces judged"]
     if "detection_ms" in figures:
-        lines.append(f"{figures['n_no_face']:,} pictures without exactly one face")
+        lines.append(f"{figures['n_no_face']:,} images without exactly one face")
     if figures["n_unreadable"]:
-        lines.append(f"{figures['n_unreadable']:,} unreadable pictures")
+        lines.append(f"{figures['n_unreadable']:,} unreadable images")
     for label, count in figures["cannot_say"].items():
         lines.append(f"{count:,} labelled {label}, which the model cannot say: not counted")
     for reason, count in figures["dropped"].items():
         lines.append(f"{count:,} dropped: {reason}")
-    for key, what in (("detection_ms", "to find the face of a picture"),
+    for key, what in (("detection_ms", "to find the face of an image"),
                       ("latency_ms", "to read a face")):  # fmt: skip
         if key in figures:
             lines.append(f"{figures[key]['median']:.1f} ms {what} (median), "
@@ -293,7 +293,7 @@ def _report(figures: Mapping[str, Any], title: str, command: str) -> str:
 
 {table(_per_class_rows(figures))}
 
-A row of the confusion matrix is a true label, a column what was said; the picture has shares of
+A row of the confusion matrix is a true label, a column what was said; the image has shares of
 each row as well.
 
 {table(_confusion_rows(figures))}

@@ -37,8 +37,8 @@ from expression_ros.training.evaluation.metrics import (
 from expression_ros.training.evaluation.model_card import RIGHT_ENOUGH, FaceScores, PortraitScore
 from expression_ros.training.evaluation.people_groups import GroupTable, group_figures
 from expression_ros.training.evaluation.report import people_lines
-from expression_ros.training.fisherfaces.lessons import judged_by, seen_by_most
 from expression_ros.training.fisherfaces.settings import SINGLE
+from expression_ros.training.fisherfaces.training_set import seen_by_most, truth_of
 from expression_ros.vocabulary import EMOTIONS
 
 FEWEST_TO_CALIBRATE = 30  # faces
@@ -110,7 +110,7 @@ def posed_scores(ensemble: FisherfaceEnsemble, faces: FaceSet) -> FaceScores | N
 def scores_on_portraits(
     ensemble: FisherfaceEnsemble, path: Path, groups: GroupTable | None = None
 ) -> PortraitScore:
-    """Return the scores on pictures with one face each, found by the cascades.
+    """Return the scores on images with one face each, found by the cascades.
 
     Args:
         ensemble: what is measured.
@@ -118,7 +118,7 @@ def scores_on_portraits(
         groups: who is what.
     """
     portraits, count = portraits_of(path)
-    said = [read_both_ways(ensemble, p.picture, p.box) for p in portraits]
+    said = [read_both_ways(ensemble, p.image, p.box) for p in portraits]
     return portrait_score(ensemble, path.name, portraits, count, said, groups)
 
 
@@ -166,7 +166,7 @@ def calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path, learn: str
             also get an expectation of posed expressions: the priors with the least log
             loss of the data's own labels, which say what was searched for or acted.
     """
-    judged, truth = judged_by(faces, learn, manifest.labels.values())
+    judged, truth = truth_of(faces, learn, manifest.labels.values())
     if len(judged) < FEWEST_TO_CALIBRATE:
         report_progress(f"{len(judged)} faces are too few to calibrate on; scores are vote shares")
         return manifest
@@ -190,7 +190,7 @@ def calibrated(manifest: ModelManifest, faces: FaceSet, folder: Path, learn: str
     if threshold is not None:
         settings["min_confidence"] = threshold
     if learn != SINGLE:
-        named, labels = judged_by(faces, SINGLE, manifest.labels.values())
+        named, labels = truth_of(faces, SINGLE, manifest.labels.values())
         vectors = describe_faces(prepare_faces(named.images, manifest.face), ensemble.descriptor)
         priors = fit_priors(ensemble, vectors, labels)
         ensemble.expect(Expectation(priors, calibration))

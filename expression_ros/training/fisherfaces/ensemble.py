@@ -233,7 +233,7 @@ def discriminant_member(
     mean = np.zeros(total)
     mean[features] = middle
     log_prior = settings.prior_weight * np.log(counts / counts.sum())
-    log_prior += [settings.favour.get(int(number), 0.0) for number in classes]
+    log_prior += [settings.prior_offsets.get(int(number), 0.0) for number in classes]
     penalty = -2 * log_prior
     prior = np.sqrt(penalty - penalty.min())
     return FisherfaceModel(

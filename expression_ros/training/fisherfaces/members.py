@@ -21,13 +21,13 @@ from expression_ros.training.data.faces import (
     prepare_faces,
     report_progress,
 )
-from expression_ros.training.fisherfaces.lessons import Lesson
 from expression_ros.training.fisherfaces.settings import (
     BOOSTED,
     OPENCV,
     FisherfaceConfig,
     FisherfaceSettings,
 )
+from expression_ros.training.fisherfaces.training_set import TrainingSet
 
 
 def new_descriptor(config: FisherfaceConfig) -> Descriptor:
@@ -50,24 +50,28 @@ def described(faces: FaceSet, config: FisherfaceConfig) -> np.ndarray:
     return np.concatenate(vectors)
 
 
-def train_members(lesson: Lesson, vectors: np.ndarray, config: FisherfaceConfig) -> ModelManifest:
+def train_members(
+    training_set: TrainingSet, vectors: np.ndarray, config: FisherfaceConfig
+) -> ModelManifest:
     """Train and write the members; return their manifest.
 
     Args:
-        lesson: N faces and what is to be learnt of them.
+        training_set: N faces and what is to be learnt of them.
         vectors: (2N, D) float32, see ``described``.
         config: how they are trained, and where they are written.
 
     Raises:
-        DataError: the faces are too few, or a label is favoured that there are no faces of.
+        DataError: the faces are too few, or a label with a prior offset has no faces.
     """
-    labels = dict(enumerate(lesson.labels))
-    settings = replace(config.settings, favour=_favour_by_number(config, lesson.labels))
+    labels = dict(enumerate(training_set.labels))
+    settings = replace(
+        config.settings, prior_offsets=_prior_offset_by_number(config, training_set.labels)
+    )
     for old in config.output.glob("fisherfaces_*.xml.gz"):
         old.unlink()  # of an ensemble with more members
     paths = [config.output / f"fisherfaces_{k:02d}.xml.gz" for k in range(settings.members)]
     try:
-        weights = _write_members(paths, vectors, lesson, labels, settings)
+        weights = _write_members(paths, vectors, training_set, labels, settings)
     except ValueError as error:
         raise DataError(f"{config.data}: {error}") from error
     descriptor = new_descriptor(config)
@@ -86,27 +90,27 @@ def train_members(lesson: Lesson, vectors: np.ndarray, config: FisherfaceConfig)
         training={
             "data": _name_of_data(config),
             "learn": config.learn,
-            "faces": len(lesson.faces),
+            "faces": len(training_set.faces),
             **settings.used(),
-            **({"favour": dict(config.favour)} if config.favour else {}),
+            **({"favour": dict(config.prior_offsets)} if config.prior_offsets else {}),
         },
         settings={"weights": weights} if weights else {},
     )
 
 
-def _favour_by_number(config: FisherfaceConfig, labels: Sequence[str]) -> dict[int, float]:
+def _prior_offset_by_number(config: FisherfaceConfig, labels: Sequence[str]) -> dict[int, float]:
     """Return --favour by the numbers of the labels that there are faces of."""
-    if config.favour and config.settings.ensemble == OPENCV:
+    if config.prior_offsets and config.settings.ensemble == OPENCV:
         raise DataError("--favour: OpenCV's own trainer knows no priors; leave it out")
-    if missing := sorted(set(config.favour) - set(labels)):
+    if missing := sorted(set(config.prior_offsets) - set(labels)):
         raise DataError(f"--favour {missing[0]}: the data has {', '.join(labels)}")
-    return {labels.index(label): amount for label, amount in config.favour.items()}
+    return {labels.index(label): amount for label, amount in config.prior_offsets.items()}
 
 
 def _write_members(
     paths: list[Path],
     vectors: np.ndarray,
-    lesson: Lesson,
+    training_set: TrainingSet,
     labels: dict[int, str],
     settings: FisherfaceSettings,
 ) -> list[float]:
@@ -118,7 +122,7 @@ def _write_members(
     )
     from expression_ros.training.fisherfaces.opencv_model_file import write_opencv_model
 
-    numbers = np.tile(lesson.numbers, 2)
+    numbers = np.tile(training_set.numbers, 2)
     weights: list[float] = []
     if settings.ensemble == OPENCV:
         write_opencv_trained(
@@ -129,7 +133,7 @@ def _write_members(
         models, weights = train_boosted_fisherfaces(vectors, numbers, settings, report_progress)
     else:
         pairs = np.tile(np.arange(len(vectors) // 2), 2)
-        votes = None if lesson.votes is None else np.tile(lesson.votes, (2, 1))
+        votes = None if training_set.votes is None else np.tile(training_set.votes, (2, 1))
         models = train_fisherfaces(vectors, numbers, settings, pairs, report_progress, votes)
     for path, model in zip(paths, models, strict=True):
         write_opencv_model(path, model, labels)

@@ -18,8 +18,8 @@ from expression_ros.recognition.mouth import FILE_NAME, MouthCover, write_mouth_
 from expression_ros.recognition.regional_vote import regional
 from expression_ros.training.data.faces import FaceSet
 from expression_ros.training.data.image_archives import portraits_of
-from expression_ros.training.fisherfaces.lessons import judged_by
 from expression_ros.training.fisherfaces.settings import MAJORITY
+from expression_ros.training.fisherfaces.training_set import truth_of
 
 COVERS = ("even", "cloth", "hand", "fingers")
 THRESHOLD = 0.8  # of a hundred open mouths one or two are then taken for covered
@@ -131,7 +131,7 @@ def train(known: FaceSet, test: FaceSet, config: MouthCoverConfig) -> tuple[Mout
     assert isinstance(whole, FisherfaceEnsemble)
     name = f"the test faces of {config.data.name}"
     if config.by_people:
-        test, truth = judged_by(test, MAJORITY, whole.labels)
+        test, truth = truth_of(test, MAJORITY, whole.labels)
         test = FaceSet(test.images, truth)
         name += " on which most people agree, by what they see"
     rule = fit_mouth_cover(
@@ -159,7 +159,7 @@ def _described(whole: FisherfaceEnsemble, faces: np.ndarray, what: str) -> np.nd
 
 def _portraits(path: Path, whole: FisherfaceEnsemble) -> FaceSet:
     portraits, _ = portraits_of(path)
-    faces = [prepare_face(p.picture, p.box, whole.face) for p in portraits]
+    faces = [prepare_face(p.image, p.box, whole.face) for p in portraits]
     return FaceSet(np.stack(faces), np.array([p.label for p in portraits]))
 
 
@@ -187,7 +187,7 @@ def _measured(
     whole: FisherfaceEnsemble, folder: Path, name: str, test: FaceSet, rng: np.random.Generator
 ) -> _Worth:
     """Measure how each region reads open and covered faces."""
-    pictures = {"open": test.images, "covered": cover_by_turns(test.images, rng)}
+    images = {"open": test.images, "covered": cover_by_turns(test.images, rng)}
     rows = []
     for region in REGIONS:
         vote = regional(whole, region, folder)
@@ -198,14 +198,14 @@ def _measured(
                     with_progress(faces, f"{region}, {what}"), test.labels.tolist(), strict=True
                 )
             ])
-            for what, faces in pictures.items()
+            for what, faces in images.items()
         }  # fmt: skip
         kinds = [float(right["covered"][k :: len(COVERS)].mean()) for k in range(len(COVERS))]
         rows.append((region, float(right["open"].mean()), float(right["covered"].mean()), kinds))
     cover = regional(whole, AUTO, folder).cover
     told = {
         what: float(np.mean([cover.is_covered(whole.descriptor.describe(f)) for f in faces]))
-        for what, faces in pictures.items()
+        for what, faces in images.items()
     }
     return _Worth(name, len(test), rows, told, cover.threshold)
 

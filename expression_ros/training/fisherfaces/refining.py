@@ -28,7 +28,7 @@ def refined(
         vectors: (N, D) float, the faces it was trained on, in the space of the model.
         numbers: (N,) int, their class numbers, all of the model's.
         settings: ``refine`` is the number of steps, ``pull`` what holds the directions where they
-            were; ``favour`` is added to the priors at the end.
+            were; ``prior_offsets`` are added to the priors at the end.
     """
     from scipy.optimize import minimize
 
@@ -48,7 +48,9 @@ def refined(
         objective, first, jac=True, method="L-BFGS-B", options={"maxiter": settings.refine}
     ).x
     directions = found[: start.size].reshape(start.shape)
-    log_prior = found[start.size :] + [settings.favour.get(int(n), 0.0) for n in model.numbers]
+    log_prior = found[start.size :] + [
+        settings.prior_offsets.get(int(n), 0.0) for n in model.numbers
+    ]
     penalty = -2 * (log_prior - log_prior.max())
 
     eigenvectors = np.zeros_like(model.eigenvectors)

@@ -36,8 +36,8 @@ class FisherfaceSettings:
         refine: steps of refining the directions, see refining; 0 leaves them as the
             discriminant analysis finds them.
         pull: what holds refined directions where they were.
-        favour: class numbers and what is added to the logarithm of their prior: more than 0 where
-            missing the class is worse than seeing it too often.
+        prior_offsets: class numbers and what is added to the logarithm of their prior: more than
+            0 where missing the class is worse than seeing it too often.
     """
 
     members: int = 10
@@ -52,10 +52,10 @@ class FisherfaceSettings:
     prior_weight: float = 1.0
     refine: int = 0
     pull: float = 0.1
-    favour: Mapping[int, float] = field(default_factory=dict)
+    prior_offsets: Mapping[int, float] = field(default_factory=dict)
 
     def used(self) -> dict[str, Any]:
-        """Return the settings that an ensemble of this kind depends on, but for ``favour``."""
+        """Return what an ensemble of this kind depends on, but for ``prior_offsets``."""
         common = ("members", "seed", "ensemble")
         names = {
             BAGGED: ("folds", "left_out", "feature_share", "components", "shrinkage"),
@@ -74,15 +74,15 @@ class FisherfaceConfig:
     Attributes:
         data: the data set, whose name goes into the manifest.
         output: model folder to write.
-        settings: of the members; without ``favour``, which is given by label here.
+        settings: of the members; without ``prior_offsets``, which is given by label here.
         face: how faces are cut out.
-        learn: one of LEARN_CHOICES, see lessons.lesson_of.
+        learn: one of LEARN_CHOICES, see training_set.training_set_of.
         leave_out: labels that are not learnt.
         without_copies: leave out training faces that resemble one that is calibrated or tested on.
         descriptor: what the members look at, one of descriptors.DESCRIPTOR_NAMES.
         network: ONNX file of the descriptor ``embedding``.
         power: to which the numbers of ``embedding`` are raised.
-        favour: labels and what is added to the logarithm of their prior.
+        prior_offsets: labels and what is added to the logarithm of their prior.
         more: zip of more faces to train on, cropped, a folder per label.
         more_per_label: at most so many of them.
         portraits: zip of whole portraits to measure on, a folder per label.
@@ -105,7 +105,7 @@ class FisherfaceConfig:
     descriptor: str = "embedding"
     network: Path = Path("models/embedding/embedding.onnx")
     power: float = 1.0
-    favour: Mapping[str, float] = field(default_factory=dict)
+    prior_offsets: Mapping[str, float] = field(default_factory=dict)
     more: Path | None = None
     more_per_label: int = 1000
     portraits: Path | None = None

@@ -36,18 +36,18 @@ from expression_ros.training.fisherfaces.calibration import (
     scores_on_faces,
     scores_on_portraits,
 )
-from expression_ros.training.fisherfaces.lessons import (
+from expression_ros.training.fisherfaces.members import described, train_members
+from expression_ros.training.fisherfaces.settings import FisherfaceConfig
+from expression_ros.training.fisherfaces.training_set import (
     LearntPortraits,
-    Lesson,
+    TrainingSet,
     learnt_portraits,
-    lesson_of,
     read_by_strangers,
     take_rows,
+    training_set_of,
     with_portraits,
     without_copies,
 )
-from expression_ros.training.fisherfaces.members import described, train_members
-from expression_ros.training.fisherfaces.settings import FisherfaceConfig
 
 _CALIBRATION_SHARE = 0.05  # of the training faces, where no list says which to hold out
 
@@ -78,29 +78,31 @@ def train(
     if config.more:
         faces = _with_more(faces, config.more, config)
     groups = read_groups(config.portrait_groups) if config.portrait_groups else None
-    lesson = lesson_of(faces, config.learn, config.leave_out)
+    training_set = training_set_of(faces, config.learn, config.leave_out)
     portraits = None
     if config.learn_portraits and config.portraits:
         portraits = learnt_portraits(
             config.portraits, faces.images.shape[1], config.face.margin,
             config.portrait_copies, config.settings.seed,
         )  # fmt: skip
-        lesson = with_portraits(lesson, portraits)
+        training_set = with_portraits(training_set, portraits)
     config.output.mkdir(parents=True, exist_ok=True)
-    counts = (len(lesson.faces), len(calibration), len(test))
+    counts = (len(training_set.faces), len(calibration), len(test))
     report_progress("{:,} faces to train on, {:,} to calibrate on, {:,} to test on".format(*counts))
-    vectors = described(lesson.faces, config)
-    manifest, ensemble = _trained(lesson, vectors, calibration, config)
+    vectors = described(training_set.faces, config)
+    manifest, ensemble = _trained(training_set, vectors, calibration, config)
     report_progress("measuring")
     score = None
     if portraits is not None:
-        score = _learnt_score(ensemble, lesson, vectors, portraits, groups, calibration, config)
+        score = _learnt_score(
+            ensemble, training_set, vectors, portraits, groups, calibration, config
+        )
     elif config.portraits:
         score = scores_on_portraits(ensemble, config.portraits, groups)
     measured = Measurements(
         test=scores_on_faces(ensemble, test),
         posed=posed_scores(ensemble, test),
-        train_faces=len(lesson.faces),
+        train_faces=len(training_set.faces),
         calibration_faces=len(calibration),
         portraits=score,
         command=config.command,
@@ -110,10 +112,10 @@ def train(
 
 
 def _trained(
-    lesson: Lesson, vectors: np.ndarray, calibration: FaceSet, config: FisherfaceConfig
+    training_set: TrainingSet, vectors: np.ndarray, calibration: FaceSet, config: FisherfaceConfig
 ) -> tuple[ModelManifest, FisherfaceEnsemble]:
     """Train, calibrate and write an ensemble; return its manifest, and it as it will be used."""
-    manifest = train_members(lesson, vectors, config)
+    manifest = train_members(training_set, vectors, config)
     write_manifest(config.output, manifest)
     manifest = calibrated(manifest, calibration, config.output, config.learn)
     write_manifest(config.output, manifest)
@@ -122,7 +124,7 @@ def _trained(
 
 def _learnt_score(
     ensemble: FisherfaceEnsemble,
-    lesson: Lesson,
+    training_set: TrainingSet,
     vectors: np.ndarray,
     portraits: LearntPortraits,
     groups: GroupTable | None,
@@ -134,13 +136,13 @@ def _learnt_score(
 
     def reader(crops: np.ndarray) -> Callable[[np.ndarray, Box], Prediction]:
         report_progress("training on half of the people, to judge on the others")
-        which = np.ones(len(lesson.faces), bool)
+        which = np.ones(len(training_set.faces), bool)
         which[len(which) - len(crops) :] = crops
-        part, rows = take_rows(lesson, vectors, which)
+        part, rows = take_rows(training_set, vectors, which)
         with TemporaryDirectory() as folder:
             elsewhere = replace(config, output=Path(folder))
             _, other = _trained(part, rows, calibration, elsewhere)
-        return lambda picture, box: read_both_ways(other, picture, box)
+        return lambda image, box: read_both_ways(other, image, box)
 
     said = read_by_strangers(portraits, config.settings.seed, reader)
     score = portrait_score(

@@ -104,7 +104,7 @@ class CnnTraining:
             same = saved["design"] == self.settings.network
             same = same and saved["labels"] == list(self.labels)
         except Exception as error:  # its many kinds of errors are not documented
-            raise DataError(f"{path} is no checkpoint of this training; delete it") from error
+            raise DataError(f"{path} is not a checkpoint of this training; delete it") from error
         if not same:
             raise DataError(f"{path} is of {saved['design']} on {', '.join(saved['labels'])}; "
                             "delete it or name another checkpoint")  # fmt: skip

@@ -180,7 +180,7 @@ def load_imagenet_weights(network: nn.Module, path: Path) -> None:
 
     The file is read with ``weights_only=True``: PyTorch's loader for tensors and plain containers,
     which runs no code from the file. Everything named ``features.*`` is taken; the three colours of
-    the first convolution are added up, which for a grey picture comes to the same.
+    the first convolution are added up, which for a grey image comes to the same.
 
     Raises:
         DataError: the file is missing, unsafe, or not of this network.
@@ -192,7 +192,7 @@ def load_imagenet_weights(network: nn.Module, path: Path) -> None:
     except Exception as error:  # its many kinds of errors are not documented
         reason = str(error).strip().splitlines()
         raise DataError(
-            f"{path} is no weight file that torch.load(weights_only=True) reads "
+            f"{path} is not a weight file that torch.load(weights_only=True) reads "
             f"({reason[0][:120] if reason else type(error).__name__})"
         ) from error
     saved = saved.get("state_dict", saved) if isinstance(saved, dict) else {}

@@ -22,7 +22,7 @@ from expression_ros.vocabulary import EMOTIONS, FER2013_ORDER, UNKNOWN, canonica
 
 VOTE_ORDER = EMOTIONS  # classes of the FER+ head, contempt included
 VALIDATION_SHARE = 0.05  # of FER2013's training images, never trained on
-NEAR_COPY = 0.95  # correlation of two 16x16 thumbnails from which images count as one picture
+NEAR_COPY = 0.95  # correlation of two 16x16 thumbnails from which images count as the same
 MUXSPACE_CAP = 3000  # images per class taken from muxspace (its happy and neutral ones abound)
 MUXSPACE_CROP = 0.88  # central share of its square portraits, which are looser than FER2013's
 
@@ -123,7 +123,7 @@ def load_muxspace(path: Path) -> Faces:
 
 
 def resembles(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Say which images show the same picture as one of the others, mirrored or not.
+    """Say which images show the same as one of the others, mirrored or not.
 
     Args:
         images: (N, 48, 48) uint8.

@@ -3,7 +3,7 @@
 export const OLD_MS = 2000; // from here on the page says that what it shows is old
 
 const SILENT = {
-  camera: "no picture from the camera",
+  camera: "no image from the camera",
   recognizer: "the recognizer is silent",
 };
 

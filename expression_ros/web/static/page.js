@@ -1,4 +1,4 @@
-// The page: listens to /events, shows what comes, fetches pictures when there are new ones.
+// The page: listens to /events, shows what comes, fetches images when there are new ones.
 
 import { CalibrationDialogue } from "./calibration.js";
 import { Freshness, inWords } from "./freshness.js";
@@ -19,7 +19,7 @@ const setText = (element, text) => {
 };
 const percent = (score) => `${Math.round(100 * score)} %`;
 
-// Pictures: one at a time, the newest each; the next is asked for when the last has been shown.
+// Images: one at a time, the newest each; the next is asked for when the last has been shown.
 class Picture {
   constructor(name, missing) {
     this.image = at(name);
@@ -157,7 +157,7 @@ function showInfo(data) {
   setText(at("source"), `Source: ${info.source}`);
   setText(at("problem"), info.problem);
   at("problem").hidden = !info.problem;
-  setText(at("overlay-missing"), info.problem ? "No camera picture" : "No camera picture yet");
+  setText(at("overlay-missing"), info.problem ? "No camera image" : "No camera image yet");
   minute.colours = info.colours;
   minute.labels = info.labels;
   photo.colours = info.colours;
@@ -265,7 +265,7 @@ function disconnect() {
   events = null;
 }
 
-// What is old looks old, and says how old it is: the last picture and label stay to be looked at.
+// What is old looks old, and says how old it is: the last image and label stay to be looked at.
 function showFreshness() {
   const { text, kind, old } = freshness.state();
   const chip = at("connection");
@@ -291,7 +291,7 @@ at("pause").addEventListener("click", () => {
   } else connect();
 });
 
-// A page that nobody sees asks for nothing; no picture is then drawn for it.
+// A page that nobody sees asks for nothing; no image is then drawn for it.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     disconnect();

@@ -27,17 +27,17 @@ def pattern():
     return frame
 
 
-def test_a_square_box_fills_the_picture(pattern):
-    picture = cropped_face(pattern, Box(60, 20, 40, 40))
-    assert picture.shape == (SIDE, SIDE, 3) and picture.dtype == np.uint8
-    assert (picture[64, 2] == (0, 0, 255)).all() and (picture[64, -3] == (0, 255, 0)).all()
-    assert picture.max(axis=2).min() > 100  # no black edge
+def test_a_square_box_fills_the_image(pattern):
+    image = cropped_face(pattern, Box(60, 20, 40, 40))
+    assert image.shape == (SIDE, SIDE, 3) and image.dtype == np.uint8
+    assert (image[64, 2] == (0, 0, 255)).all() and (image[64, -3] == (0, 255, 0)).all()
+    assert image.max(axis=2).min() > 100  # no black edge
 
 
 def test_a_box_that_is_not_square_or_leaves_the_frame_is_letterboxed(pattern):
-    picture = cropped_face(pattern, Box(-20, 0, 40, 40))
-    assert picture[:, 0].max() == picture[:, -1].max() == 0
-    assert picture[64, 64, 2] == 255
+    image = cropped_face(pattern, Box(-20, 0, 40, 40))
+    assert image[:, 0].max() == image[:, -1].max() == 0
+    assert image[64, 64, 2] == 255
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_a_box_that_is_not_square_or_leaves_the_frame_is_letterboxed(pattern):
         (-500, -500, 2000, 2000),
     ],
 )
-def test_any_box_makes_a_picture(pattern, box):  # fmt: skip
-    for picture in (
+def test_any_box_makes_an_image(pattern, box):  # fmt: skip
+    for image in (
         cropped_face(pattern, Box(*box)),
         aligned_face(pattern, grey_of(pattern), Box(*box)),
     ):
-        assert picture.shape == (SIDE, SIDE, 3) and picture.dtype == np.uint8
+        assert image.shape == (SIDE, SIDE, 3) and image.dtype == np.uint8
 
 
 @pytest.mark.parametrize("angle", [-12, 12])
@@ -66,6 +66,6 @@ def test_the_eyes_of_an_aligned_face_are_level(astronaut, angle):
     turned = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
     before = tilt_of_eyes(grey_of(turned), face)
     assert abs(before + angle) < 6
-    picture = aligned_face(turned, grey_of(turned), face, 256)
-    after = tilt_of_eyes(grey_of(picture), Box(0, 0, 256, 256))
+    image = aligned_face(turned, grey_of(turned), face, 256)
+    after = tilt_of_eyes(grey_of(image), Box(0, 0, 256, 256))
     assert abs(after) < 5

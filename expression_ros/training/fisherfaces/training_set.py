@@ -32,7 +32,7 @@ _ZOOM, _SHIFT = 0.12, 0.06  # of the box: log of its size, share of its side, at
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSet:
     """Faces and what is to be learnt of them.
 
     Attributes:
@@ -48,13 +48,13 @@ class Lesson:
     numbers: np.ndarray
     votes: np.ndarray | None = None
 
-    def take(self, which: np.ndarray) -> Lesson:
-        """Return the lesson of a mask or of an index array of the faces."""
+    def take(self, which: np.ndarray) -> TrainingSet:
+        """Return the training set of a mask or of an index array of the faces."""
         votes = None if self.votes is None else self.votes[which]
-        return Lesson(self.faces.take(which), self.labels, self.numbers[which], votes)
+        return TrainingSet(self.faces.take(which), self.labels, self.numbers[which], votes)
 
 
-def lesson_of(faces: FaceSet, learn: str, leave_out: Collection[str] = ()) -> Lesson:
+def training_set_of(faces: FaceSet, learn: str, leave_out: Collection[str] = ()) -> TrainingSet:
     """Return what is to be learnt of faces; those it cannot be said of are left out.
 
     Args:
@@ -68,20 +68,20 @@ def lesson_of(faces: FaceSet, learn: str, leave_out: Collection[str] = ()) -> Le
     """
     if learn == SINGLE:
         kept = faces.take(~np.isin(faces.labels, sorted(leave_out)))
-        return Lesson(kept, *class_numbers(kept.labels))
+        return TrainingSet(kept, *class_numbers(kept.labels))
     if faces.votes is None:
         raise DataError(f"--learn {learn} needs people's votes; give --votes ferplus_votes.npz")
     seen = seen_by_most(faces)
     if learn == MAJORITY:
         which = np.array([label != "" and label not in leave_out for label in seen])
         kept = FaceSet(faces.images[which], seen[which], faces.votes[which])
-        return Lesson(kept, *class_numbers(kept.labels))
+        return TrainingSet(kept, *class_numbers(kept.labels))
     # A label that nobody sees on most faces of its own is none: a class needs faces.
     labels, _ = class_numbers(seen[[label != "" and label not in leave_out for label in seen]])
     counts = faces.votes[:, [VOTE_NAMES.index(label) for label in labels]]
     which = (faces.votes.min(axis=1) >= 0) & (2 * counts.sum(axis=1) >= faces.votes.sum(axis=1))
     which &= counts.sum(axis=1) > 0
-    return Lesson(faces.take(which), labels, counts[which].argmax(axis=1), counts[which])
+    return TrainingSet(faces.take(which), labels, counts[which].argmax(axis=1), counts[which])
 
 
 def seen_by_most(faces: FaceSet) -> np.ndarray:
@@ -92,7 +92,7 @@ def seen_by_most(faces: FaceSet) -> np.ndarray:
     return np.array(["" if row is None else majority_of(row) for row in known], "<U16")
 
 
-def judged_by(faces: FaceSet, learn: str, labels: Collection[str]) -> tuple[FaceSet, np.ndarray]:
+def truth_of(faces: FaceSet, learn: str, labels: Collection[str]) -> tuple[FaceSet, np.ndarray]:
     """Return the faces of which a right answer is known and can be said, and these answers.
 
     Args:
@@ -176,7 +176,7 @@ def learnt_portraits(
     face = FacePreparation(size=size, margin=margin)
     rng = np.random.default_rng(seed)
     images = [
-        prepare_face(portrait.picture, _moved(portrait.box, rng) if copy else portrait.box, face)
+        prepare_face(portrait.image, _moved(portrait.box, rng) if copy else portrait.box, face)
         for portrait in portraits
         for copy in range(copies)
     ]
@@ -193,22 +193,22 @@ def _moved(box: Box, rng: np.random.Generator) -> Box:
     return Box(round(x + dx - side / 2), round(y + dy - side / 2), side, side)
 
 
-def with_portraits(lesson: Lesson, portraits: LearntPortraits) -> Lesson:
-    """Return the lesson and then the crops of the portraits.
+def with_portraits(training_set: TrainingSet, portraits: LearntPortraits) -> TrainingSet:
+    """Return the training set and then the crops of the portraits.
 
     Raises:
         DataError: a portrait has a label that is not learnt.
     """
     faces = portraits.faces
-    if strange := sorted(set(faces.labels.tolist()) - set(lesson.labels)):
-        raise DataError(f"portraits of {strange[0]}: the data has {', '.join(lesson.labels)}")
-    numbers = np.array([lesson.labels.index(label) for label in faces.labels])
+    if strange := sorted(set(faces.labels.tolist()) - set(training_set.labels)):
+        raise DataError(f"portraits of {strange[0]}: the data has {', '.join(training_set.labels)}")
+    numbers = np.array([training_set.labels.index(label) for label in faces.labels])
     votes = None
-    if lesson.votes is not None:
-        own = _VOTES * np.eye(len(lesson.labels), dtype=lesson.votes.dtype)[numbers]
-        votes = np.concatenate([lesson.votes, own])
-    numbers = np.concatenate([lesson.numbers, numbers])
-    return Lesson(lesson.faces.plus(faces), lesson.labels, numbers, votes)
+    if training_set.votes is not None:
+        own = _VOTES * np.eye(len(training_set.labels), dtype=training_set.votes.dtype)[numbers]
+        votes = np.concatenate([training_set.votes, own])
+    numbers = np.concatenate([training_set.numbers, numbers])
+    return TrainingSet(training_set.faces.plus(faces), training_set.labels, numbers, votes)
 
 
 def read_by_strangers(
@@ -220,16 +220,18 @@ def read_by_strangers(
         portraits: P of them.
         seed: same seed, same halves.
         reader: trains on all other faces and on the crops of some portraits, (P * copies,) bool,
-            and returns what reads a picture and a box.
+            and returns what reads an image and a box.
     """
     said: dict[int, Prediction] = {}
     for learnt in portraits.halves(seed):
         read = reader(portraits.crops_of(learnt))
         for k in np.flatnonzero(~learnt):
-            said[int(k)] = read(portraits.portraits[k].picture, portraits.portraits[k].box)
+            said[int(k)] = read(portraits.portraits[k].image, portraits.portraits[k].box)
     return [said[k] for k in range(len(portraits.portraits))]
 
 
-def take_rows(lesson: Lesson, vectors: np.ndarray, which: np.ndarray) -> tuple[Lesson, np.ndarray]:
-    """Return some faces of a lesson, and their rows of (2N, D): of faces and of mirrored ones."""
-    return lesson.take(which), vectors[np.tile(which, 2)]
+def take_rows(
+    training_set: TrainingSet, vectors: np.ndarray, which: np.ndarray
+) -> tuple[TrainingSet, np.ndarray]:
+    """Return some faces of a training set and their rows of (2N, D): faces, then mirrored ones."""
+    return training_set.take(which), vectors[np.tile(which, 2)]

@@ -1,4 +1,4 @@
-"""Whether a camera's picture is too dark, too bright or out of focus. Pure; imports no ROS."""
+"""Whether a camera's image is too dark, too bright or out of focus. Pure; imports no ROS."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ BRIGHT = "very bright"
 BLURRED = "out of focus"
 
 REMEDIES = {
-    DARK: "the pictures are very dark: give the face more light, open the lens cap, or raise the "
+    DARK: "the images are very dark: give the face more light, open the lens cap, or raise the "
     "camera's exposure",
-    BRIGHT: "the pictures are very bright: turn the camera away from the light, or lower its "
+    BRIGHT: "the images are very bright: turn the camera away from the light, or lower its "
     "exposure",
-    BLURRED: "the pictures are out of focus: focus the camera, or clean its lens",
+    BLURRED: "the images are out of focus: focus the camera, or clean its lens",
 }
 
-# Wide enough for a face's features, narrow enough that a sharp picture has edges of one pixel.
+# Wide enough for a face's features, narrow enough that a sharp image has edges of one pixel.
 _WIDTH = 160
-# Not even the lightest twentieth of the picture reaches this grey: no lit face is in it. A face
+# Not even the lightest twentieth of the image reaches this grey: no lit face is in it. A face
 # in a dark room, or dark skin in weak light, is above.
 _DARK_BELOW = 30
-# More than nine tenths of the picture lie above this grey: a face would have no features left. Of
+# More than nine tenths of the image lie above this grey: a face would have no features left. Of
 # a person before a white wall, hair, eyes and clothes take more than a tenth.
 _BRIGHT_ABOVE = 235
-# Of the strongest edges this share is left after a blur of one pixel of 160. Sharp pictures keep
+# Of the strongest edges this share is left after a blur of one pixel of 160. Sharp images keep
 # 0.45 to 0.75, no frame of the demonstration's clips over 0.90 (where they fade); after a blur of
 # 8 pixels of 640, in which no expression can be read, it is over 0.92.
 _BLURRED_ABOVE = 0.92
@@ -38,7 +38,7 @@ _EDGE_SHARE = 95  # percentile from which on edges are the strongest
 
 
 def fault_of(grey: np.ndarray) -> str:
-    """Return DARK, BRIGHT or BLURRED, or "" for a picture that can be read; takes about 0.3 ms.
+    """Return DARK, BRIGHT or BLURRED, or "" for an image that can be read; takes about 0.3 ms.
 
     Args:
         grey: (H, W) uint8.
@@ -53,7 +53,7 @@ def fault_of(grey: np.ndarray) -> str:
 
 
 class QualityWatch:
-    """Looks at a stream's pictures now and then, and tells a fault that lasts.
+    """Looks at a stream's images now and then, and tells a fault that lasts.
 
     Written by the reading thread, read by the executor's.
     """
@@ -66,7 +66,7 @@ class QualityWatch:
         self._faults: deque[str] = deque(maxlen=self._LASTING)
 
     def look(self, grey: np.ndarray, now: float) -> None:
-        """Judge a picture, (H, W) uint8, if it is time to; ``now`` in seconds, never going back."""
+        """Judge an image, (H, W) uint8, if it is time to; ``now`` in seconds, never going back."""
         if now >= self._next:
             self._next = now + self._EVERY_S
             self._faults.append(fault_of(grey))

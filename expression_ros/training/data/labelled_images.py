@@ -1,4 +1,4 @@
-"""Pictures with labels: the form in which every data set is read, before faces are cut out."""
+"""Images with labels: the form in which every data set is read, before faces are cut out."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ SPLITS = (TRAIN, VALIDATION, TEST, PRIVATE_TEST)
 CROPPED, DETECT = "cropped", "detect"
 FACES_CHOICES = (CROPPED, DETECT)
 
-PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
+IMAGE_FILE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
-class LabelledPicture:
-    """One picture of a data set, not read yet.
+class LabelledImage:
+    """One image of a data set, not read yet.
 
     Attributes:
         source: the file it is in, relative to the data set; with a line or place where there is
             one (``fer2013.csv:17``).
         label: a label of the vocabulary.
-        read: returns the picture, (H, W) uint8 grey; raises PhotoError if it cannot be read.
+        read: returns the image, (H, W) uint8 grey; raises PhotoError if it cannot be read.
         subject: who is on it; empty if unknown.
         split: one of SPLITS; empty if the data set does not say.
         votes: (10,) int, how many people saw what, see people_votes.VOTE_NAMES; None if nobody was
@@ -71,33 +71,33 @@ class DataSet:
 
     Attributes:
         name: name of its file or folder.
-        pictures: what can be used.
+        images: what can be used.
         dropped: what cannot.
-        faces: "cropped" if its pictures are crops of faces, "detect" if faces must be found.
+        faces: "cropped" if its images are crops of faces, "detect" if faces must be found.
         crops: how its crops were cut out by ``expression-ros prepare``; None if they were not.
     """
 
     name: str
-    pictures: Sequence[LabelledPicture]
+    images: Sequence[LabelledImage]
     dropped: Sequence[Dropped]
     faces: str
     crops: FacePreparation | None = None
 
     def of_split(self, split: str) -> DataSet:
-        """Return the data set with the pictures of one split only."""
-        return replace(self, pictures=[p for p in self.pictures if p.split == split])
+        """Return the data set with the images of one split only."""
+        return replace(self, images=[p for p in self.images if p.split == split])
 
     def splits(self) -> dict[str, int]:
-        """Return how many pictures each split has, for those that have any; "" for no split."""
-        counts = Counter(picture.split for picture in self.pictures)
+        """Return how many images each split has, for those that have any; "" for no split."""
+        counts = Counter(image.split for image in self.images)
         return {split: counts[split] for split in (*SPLITS, "") if counts[split]}
 
 
 @dataclass
 class Collected:
-    """Pictures and drops while a data set is being read."""
+    """Images and drops while a data set is being read."""
 
-    pictures: list[LabelledPicture] = field(default_factory=list)
+    images: list[LabelledImage] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
 
     def fault(self, source: str, reason: str, detail: str = "") -> None:
@@ -106,12 +106,12 @@ class Collected:
 
 
 def held(image: np.ndarray) -> Callable[[], np.ndarray]:
-    """Return a reader of a picture that is in memory already."""
+    """Return a reader of an image that is in memory already."""
     return lambda: image
 
 
 def decoded(content: bytes, name: str) -> np.ndarray:
-    """Return an encoded picture as (H, W) uint8 grey.
+    """Return an encoded image as (H, W) uint8 grey.
 
     Raises:
         PhotoError: OpenCV cannot read it.
@@ -121,15 +121,15 @@ def decoded(content: bytes, name: str) -> np.ndarray:
     except cv2.error:
         image = None  # an empty file, or more pixels than OpenCV takes
     if image is None:
-        raise PhotoError(f"{name}: not a picture that OpenCV can read")
+        raise PhotoError(f"{name}: not an image that OpenCV can read")
     return image
 
 
 def read_file(path: Path) -> np.ndarray:
-    """Return a picture file as (H, W) uint8 grey, turned upright as its EXIF data say.
+    """Return an image file as (H, W) uint8 grey, turned upright as its EXIF data say.
 
     Raises:
-        PhotoError: the file cannot be read, or OpenCV cannot read it as a picture.
+        PhotoError: the file cannot be read, or OpenCV cannot read it as an image.
     """
     try:
         return decoded(path.read_bytes(), path.name)
@@ -137,10 +137,10 @@ def read_file(path: Path) -> np.ndarray:
         raise PhotoError(f"{path.name}: {error.strerror}") from error
 
 
-def is_picture(name: str) -> bool:
-    """Return whether a file name is that of a picture; macOS's ``._name`` companions are none."""
+def is_image(name: str) -> bool:
+    """Return whether a file name is that of an image; macOS's ``._name`` companions are none."""
     path = Path(name)
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith("._")
+    return path.suffix.lower() in IMAGE_FILE_SUFFIXES and not path.name.startswith("._")
 
 
 def count_by_reason(dropped: Sequence[Dropped]) -> dict[str, int]:

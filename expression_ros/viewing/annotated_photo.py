@@ -1,4 +1,4 @@
-"""The annotated picture of a photo, and where it is written.
+"""The annotated image of a photo, and where it is written.
 
 Part of ``expression_ros.viewing``: imports no ROS.
 """
@@ -19,8 +19,8 @@ _SHORTEST_SIDE = 320  # pixels; on smaller photos the writing would hide the fac
 _LONGEST_SIDE = 4096  # pixels; a strip of 1x10000 would take gigabytes
 
 
-class PictureError(ValueError):
-    """A picture that cannot be written; one line that says what to do."""
+class AnnotatedPhotoError(ValueError):
+    """An image that cannot be written; one line that says what to do."""
 
 
 def annotated(photo: np.ndarray, reading: FrameReading) -> np.ndarray:
@@ -39,19 +39,19 @@ def annotated(photo: np.ndarray, reading: FrameReading) -> np.ndarray:
     return draw_overlay(photo, scaled(reading, factor), note)
 
 
-def write_beside(picture: np.ndarray, photo: Path, folder: Path) -> Path:
-    """Write the picture of a photo as PNG under a name that is free, and return its path.
+def write_beside(image: np.ndarray, photo: Path, folder: Path) -> Path:
+    """Write the image of a photo as PNG under a name that is free, and return its path.
 
     Args:
-        picture: (H, W, 3) uint8 BGR.
+        image: (H, W, 3) uint8 BGR.
         photo: of which it is; ``smile.jpg`` becomes ``smile_expression.png``, or
             ``smile_expression_2.png`` where there is one already.
         folder: where it goes; made if it is not there.
 
     Raises:
-        PictureError: it cannot be written there.
+        AnnotatedPhotoError: it cannot be written there.
     """
-    encoded = cv2.imencode(".png", picture)[1]
+    encoded = cv2.imencode(".png", image)[1]
     number = 1
     while True:
         name = f"{photo.stem}_expression{'' if number == 1 else f'_{number}'}.png"
@@ -62,18 +62,18 @@ def write_beside(picture: np.ndarray, photo: Path, folder: Path) -> Path:
                 try:
                     file.write(encoded.tobytes())
                     file.flush()
-                except BaseException:  # a full disk: half a picture is none
+                except BaseException:  # a full disk: half an image is none
                     path.unlink()
                     raise
             return path
         except FileExistsError:
             if not folder.is_dir():
-                raise PictureError(
+                raise AnnotatedPhotoError(
                     f"{readable_name(folder)} is not a folder; name another with --output"
                 ) from None
             number += 1
         except OSError as error:
-            raise PictureError(
+            raise AnnotatedPhotoError(
                 f"{readable_name(path)} cannot be written: {error.strerror}; "
-                "name another folder with --output, or leave the picture out with --no-picture"
+                "name another folder with --output, or leave the image out with --no-picture"
             ) from error

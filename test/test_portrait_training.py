@@ -15,12 +15,12 @@ from expression_ros.recognition.classifier import Prediction
 from expression_ros.recognition.fisherfaces import FisherfaceEnsemble
 from expression_ros.training.data.faces import DataError
 from expression_ros.training.data.people_votes import VOTE_NAMES
-from expression_ros.training.fisherfaces.lessons import (
+from expression_ros.training.fisherfaces.training_set import (
     _moved,
     learnt_portraits,
-    lesson_of,
     read_by_strangers,
     take_rows,
+    training_set_of,
     with_portraits,
 )
 
@@ -35,8 +35,8 @@ def archive(astronaut, tmp_path_factory):
     with zipfile.ZipFile(path, "w") as file:
         for person in range(4):
             for label, light in (("happiness", 1.0), ("sadness", 0.7)):
-                picture = (astronaut * (light - 0.05 * person)).astype(np.uint8)
-                encoded = cv2.imencode(".png", picture)[1].tobytes()
+                image = (astronaut * (light - 0.05 * person)).astype(np.uint8)
+                encoded = cv2.imencode(".png", image)[1].tobytes()
                 file.writestr(f"set/{label}/{person:03}_{label[0]}.png", encoded)
     return path
 
@@ -73,7 +73,7 @@ def test_nobody_is_judged_by_models_that_learnt_them(portraits):
         owners = np.repeat(portraits.people, COPIES)
         learnt.append(set(owners[crops]))
         assert crops.sum() == 4 * COPIES
-        return lambda picture, box: Prediction(str(len(learnt)), 1.0, {})
+        return lambda image, box: Prediction(str(len(learnt)), 1.0, {})
 
     said = read_by_strangers(portraits, 1, reader)
     assert learnt[0] | learnt[1] == {"000", "001", "002", "003"} and not learnt[0] & learnt[1]
@@ -89,17 +89,17 @@ def test_one_person_alone_cannot_be_judged(archive, tmp_path):
         list(portraits.halves(1))
 
 
-def test_crops_come_last_in_a_lesson_with_their_rows(portraits):
+def test_crops_come_last_in_a_training_set_with_their_rows(portraits):
     rest = portraits.faces.take(np.arange(0, len(portraits.faces), 2))
-    lesson = with_portraits(lesson_of(rest, "votes"), portraits)
-    assert (lesson.faces.images[-len(portraits.faces) :] == portraits.faces.images).all()
-    assert (lesson.votes.argmax(axis=1) == lesson.numbers).all()
-    vectors = np.arange(2 * len(lesson.faces))[:, None]
-    which = np.zeros(len(lesson.faces), bool)
+    training_set = with_portraits(training_set_of(rest, "votes"), portraits)
+    assert (training_set.faces.images[-len(portraits.faces) :] == portraits.faces.images).all()
+    assert (training_set.votes.argmax(axis=1) == training_set.numbers).all()
+    vectors = np.arange(2 * len(training_set.faces))[:, None]
+    which = np.zeros(len(training_set.faces), bool)
     which[[1, 3]] = True
-    part, rows = take_rows(lesson, vectors, which)
-    assert rows.ravel().tolist() == [1, 3, len(lesson.faces) + 1, len(lesson.faces) + 3]
-    assert (part.numbers == lesson.numbers[[1, 3]]).all()
+    part, rows = take_rows(training_set, vectors, which)
+    assert rows.ravel().tolist() == [1, 3, len(training_set.faces) + 1, len(training_set.faces) + 3]
+    assert (part.numbers == training_set.numbers[[1, 3]]).all()
 
 
 def test_portraits_of_what_is_not_learnt_are_refused(portraits):
@@ -107,7 +107,9 @@ def test_portraits_of_what_is_not_learnt_are_refused(portraits):
     angry = portraits.faces.take(smiling)
     angry.labels[:] = "anger"
     with pytest.raises(DataError, match="portraits of happiness"):
-        with_portraits(lesson_of(angry.plus(portraits.faces.take(~smiling)), "single"), portraits)
+        with_portraits(
+            training_set_of(angry.plus(portraits.faces.take(~smiling)), "single"), portraits
+        )
 
 
 def test_the_command_learns_portraits_and_its_card_says_who_was_asked(tmp_path, archive):

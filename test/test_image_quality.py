@@ -1,4 +1,4 @@
-"""Dark, bright and blurred pictures are named; pictures that can be read never are."""
+"""Dark, bright and blurred images are named; images that can be read never are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from expression_ros.nodes.recognizer.picture_quality import (
+from expression_ros.nodes.recognizer.image_quality import (
     BLURRED,
     BRIGHT,
     DARK,
@@ -27,7 +27,7 @@ def portrait(astronaut):
 
 
 def blurred(grey, pixels):
-    """Return a picture blurred by so many pixels of 640."""
+    """Return an image blurred by so many pixels of 640."""
     return cv2.GaussianBlur(grey, (0, 0), pixels * grey.shape[1] / 640)
 
 
@@ -59,7 +59,7 @@ def test_what_can_be_read_or_says_nothing_is_no_fault(portrait, change):
 
 
 @pytest.mark.parametrize("clip", CLIPS)
-def test_no_false_alarm_on_real_pictures(clips, clip):
+def test_no_false_alarm_on_real_images(clips, clip):
     """A frame that fades from black is dark, but for no three seconds."""
     video, watch, frames = cv2.VideoCapture(str(clips / clip)), QualityWatch(), 0
     while (read := video.read())[0]:
@@ -88,16 +88,16 @@ def test_different_faults_in_turn_are_none(portrait):
         assert watch.problem == ""
 
 
-def test_a_picture_is_looked_at_twice_a_second_at_most(portrait, monkeypatch):
+def test_an_image_is_looked_at_twice_a_second_at_most(portrait, monkeypatch):
     looks = []
-    monkeypatch.setattr("expression_ros.nodes.recognizer.picture_quality.fault_of", looks.append)
+    monkeypatch.setattr("expression_ros.nodes.recognizer.image_quality.fault_of", looks.append)
     watch = QualityWatch()
     for k in range(300):
         watch.look(portrait, k / 60)
     assert len(looks) == 10
 
 
-def test_a_look_at_a_large_picture_is_cheap(portrait):
+def test_a_look_at_a_large_image_is_cheap(portrait):
     large = cv2.resize(portrait, (3840, 2160))
     fault_of(large)
     begin = time.process_time()

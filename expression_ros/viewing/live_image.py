@@ -1,4 +1,4 @@
-"""The picture of ``expression-ros live``: the person, and beside it what the robot answers.
+"""The image of ``expression-ros live``: the person, and beside it what the robot answers.
 
 Part of ``expression_ros.viewing``: imports no ROS.
 """
@@ -25,7 +25,7 @@ _LIGHT, _DIM = (245, 240, 235), (190, 175, 160)
 _POINT, _POINT_RIM = (255, 255, 255), (25, 25, 25)
 
 
-class LivePicture:
+class LiveImage:
     """Draws person and robot; each of them only when it has changed.
 
     Args:
@@ -45,7 +45,7 @@ class LivePicture:
         self._answer = np.full((HEIGHT, _FACE_SIZE[0], 3), _BACKDROP, np.uint8)
 
     def draw(self, live: LiveFrame, expression: str, now: float, *, ended: bool) -> np.ndarray:
-        """Return the picture, (480, W, 3) uint8 BGR.
+        """Return the image, (480, W, 3) uint8 BGR.
 
         Args:
             live: the newest frame.
@@ -56,7 +56,7 @@ class LivePicture:
         if self._drawn is None or self._drawn[0] is not live or self._drawn[1] != ended:
             self._drawn = live, ended
             note = "the end of the video" if ended else f"{live.rate:.0f} fps"
-            self._person = person_picture(live, note, self._privacy)
+            self._person = person_image(live, note, self._privacy)
         self._draw_answer(expression, now)
         return np.hstack([self._person, self._answer])
 
@@ -77,7 +77,7 @@ class LivePicture:
             _centred(self._answer, expression, height + 105, 1.3, _LIGHT)
 
 
-def person_picture(live: LiveFrame, note: str, privacy: str = NONE) -> np.ndarray:
+def person_image(live: LiveFrame, note: str, privacy: str = NONE) -> np.ndarray:
     """Return a frame with what was read in it, 480 px high, as (480, W, 3) uint8 BGR.
 
     Args:
@@ -97,7 +97,7 @@ def person_picture(live: LiveFrame, note: str, privacy: str = NONE) -> np.ndarra
     for points in live.landmarks:
         _draw_landmarks(image, factor * points)
     draw_overlay(image, reading, note)
-    above = (HEIGHT - size[1]) // 2  # of a picture that is wide and low
+    above = (HEIGHT - size[1]) // 2  # of an image that is wide and low
     below = HEIGHT - size[1] - above
     return cv2.copyMakeBorder(image, above, below, 0, 0, cv2.BORDER_CONSTANT)
 
@@ -112,7 +112,7 @@ def _draw_landmarks(image: np.ndarray, points: Iterable[np.ndarray]) -> None:
 def _centred(
     image: np.ndarray, text: str, base: int, size: float, colour: tuple[int, int, int]
 ) -> None:
-    """Write a line in the middle, smaller if it is too long for the picture."""
+    """Write a line in the middle, smaller if it is too long for the image."""
     room = 0.92 * image.shape[1]
     (width, _), _ = cv2.getTextSize(text, _FONT, size, 2)
     if width > room:

@@ -44,7 +44,7 @@ _LEADING = 3  # labels whose scores must be steady; those of the others are nois
 _LEAST = 1e-7  # taken for a score of 0
 
 
-class LabelSettler:
+class LabelSmoother:
     """Smooths one face's scores over time and changes its label when the evidence is enough.
 
     Args:
@@ -93,7 +93,7 @@ class LabelSettler:
                 it is neutral.
 
         Returns:
-            The settled label (or ``unknown``) and its smoothed score (or that of the leading one).
+            The smoothed label (or ``unknown``) and its smoothed score (or that of the leading one).
 
         Raises:
             ValueError: there are no scores, or one is not finite; it would stay in all later ones.
