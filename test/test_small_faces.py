@@ -103,3 +103,12 @@ def test_one_face_is_asked_for_and_a_small_one_is_found(portrait, shipped_classi
     frame, box = scene(portrait, 0.08, 300, 200)
     recognizer = ExpressionRecognizer(FaceDetector("single", 0.06), shipped_classifier)
     assert seen_at(recognizer, frame, box, 3 * RATE) is not None
+
+
+def test_a_face_between_the_parts_is_seen(portrait):
+    frame, box = scene(portrait, 0.09, 333, 192)  # its centre is that of the frame
+    assert abs(box.centre[0] - SIZE[1] / 2) < 12 and abs(box.centre[1] - SIZE[0] / 2) < 12
+    detector = FaceDetector(min_face=0.06)
+    first = detector.parts + detector.turned_looks
+    looks = [detector.search_frame(frame, [first + k], True) for k in range(4)]
+    assert any(overlap(face.box, box) > 0.4 for found in looks for face in found)
