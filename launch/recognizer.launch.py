@@ -127,7 +127,7 @@ def nodes(context):
     required = truth("required", value["required"])
     handlers = [when_it_ends(one, common["respawn"], required) for one in actions]
     if truth("web", value["web"]):
-        # With several cameras, the images of the first; images only for a calibration.
+        # With several cameras, the overlay of the first; camera images only to calibrate.
         overlay = "face_emotion/image/compressed"
         page = Node(
             executable="web",

@@ -325,3 +325,13 @@ def test_after_any_sequence_of_sizes_a_real_face_is_read(astronaut):
             stamp += 2 / RATE
     finally:
         recognizer.close()
+
+
+def test_time_that_stood_still_is_not_waited_for_when_it_runs_again(faults):
+    """Stamps that stand still for two seconds, then run: who leaves then is forgotten in time."""
+    recognizer = ExpressionRecognizer(FaceDetector(), Calm())
+    for _ in range(60):
+        assert recognizer.read(frame(320, 240, "face", 0.5), 0.0).faces
+    for k in range(1, 31):
+        recognizer.read(frame(320, 240), k / RATE)
+    assert not recognizer._tracker.tracks

@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from expression_ros.recognition.boxes import Box, overlap
+from expression_ros.recognition.boxes import Box, Detection, overlap
 from expression_ros.recognition.detection import FaceDetector
 from expression_ros.recognition.pipeline import ExpressionRecognizer
+from expression_ros.recognition.search import FaceSearch
+from expression_ros.recognition.settings import RecognitionSettings
+from expression_ros.recognition.tracking import FaceTracker
 
 RATE = 15
 SIZE = (480, 854)
@@ -112,3 +115,47 @@ def test_a_face_between_the_parts_is_seen(portrait):
     first = detector.parts + detector.turned_looks
     looks = [detector.search_frame(frame, [first + k], True) for k in range(4)]
     assert any(overlap(face.box, box) > 0.4 for found in looks for face in found)
+
+
+class Asked(FaceDetector):
+    """Counts which looks are asked for; sees one large face, where nobody is known if it may."""
+
+    def __init__(self, sees, min_face=0.06):
+        super().__init__(min_face=min_face)
+        self.sees, self.looks = sees, set()
+
+    def search_frame(self, grey, cascades=None, coarse=False, known=()):
+        self.looks.update(cascades)
+        return [Detection(Box(100, 100, 200, 200), 0)] if self.sees and not known else []
+
+    def search_near(self, grey, known):
+        return known
+
+    search_size = search_near
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize(
+    ("rate", "min_face", "interval"),
+    [(30, 0.06, 1.0), (5, 0.06, 1.0), (1, 0.06, 1.0), (15, 0.02, 1.0), (30, 0.06, 0.2),
+     (30, 0.06, 0.0)],
+)  # fmt: skip
+def test_every_part_is_looked_at_however_few_the_frames(known, rate, min_face, interval):
+    detector, tracker = Asked(known, min_face), FaceTracker()
+    search, settings = FaceSearch(detector), RecognitionSettings(redetect_interval=interval)
+    for k in range(100 * rate):
+        grey = np.full((1080, 1920), k * 50 % 256, np.uint8)  # nothing is left out as unchanged
+        tracker.update(search.find(grey, k / rate, tracker.tracks, settings), k / rate)
+        every = detector.parts + detector.turned_looks * (not known)
+        small = detector.parts + detector.turned_looks
+        wanted = {*range(every), *range(small, small + detector.small_looks(1080))}
+        if wanted <= detector.looks:
+            return
+    raise AssertionError(f"never looked at: {wanted - detector.looks}")
+
+
+def test_a_look_that_was_planned_before_min_face_grew_is_no_failure():
+    detector = FaceDetector(min_face=0.06)
+    last = detector.parts + detector.turned_looks + detector.small_looks(480) - 1
+    detector.min_face = 0.12
+    assert detector.search_frame(np.full(SIZE, 110, np.uint8), [last], True) == []

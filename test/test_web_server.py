@@ -208,7 +208,8 @@ def test_images_are_made_only_while_somebody_looks(web, session):
     assert session.state.image("overlay")[0] == number
     with web.events() as events:
         for name, data in events:
-            if name == "frame" and data["pictures"]["overlay"] > number:
+            made = data["pictures"] if name == "frame" else {}
+            if made.get("overlay", 0) > number and made["robot"]:  # which is made after it
                 break
         status, headers, jpeg = web.ask("/picture/overlay")
         assert status == 200 and headers["Content-Type"] == "image/jpeg"

@@ -27,7 +27,7 @@ def add_analyze_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "analyze", help="read a recorded session: a video, a folder of images or a bag",
         description="Reads every frame as the recognizer does, and writes a CSV file with a row "
-        "per face and frame, and an image of the labels over time.",
+        "per face and frame, and a plot of the labels over time.",
     )  # fmt: skip
     parser.add_argument("recording", metavar="FILE|DIR|BAG",
                         help="a video, a folder of images, or a rosbag2 recording (its folder, or "

@@ -73,7 +73,7 @@ def add_evaluate_parser(subparsers: Any) -> None:
                         "NAME=DIR")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.add_argument("--report", type=Path, metavar="DIR",
-                        help="write a report with images")  # fmt: skip
+                        help="write a report with plots")  # fmt: skip
     parser.set_defaults(func=with_one_line_errors(_evaluate))
 
 

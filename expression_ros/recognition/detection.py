@@ -336,9 +336,9 @@ class FaceDetector:
 
     def _look_small(self, grey: np.ndarray, look: int, known: Sequence[Box]) -> list[Detection]:
         """Return the smallest faces of a part of the frame, as two cascades see them."""
-        if self.selection == "single" and known:
-            return []
         height, width = grey.shape
+        if look >= self.small_looks(height) or (self.selection == "single" and known):
+            return []  # min_face may have grown since the look was planned
         row, column = divmod(look, self._tiles())
         edge = _QUICK * height / 2  # parts overlap by the largest face that is searched
         top = max(0, round(row * height / self._tiles() - edge))

@@ -69,6 +69,7 @@ class ExpressionRecognizer:
         self._selector = PrimaryFaceSelector()
         self._last_stamp: float | None = None  # of the frames' time, see _time_of
         self._given_stamp: float | None = None
+        self._ahead = 0.0  # seconds by which the frames' time is ahead of their stamps
         self._shape: tuple[int, ...] = ()  # of the frames that all this is of
 
     def close(self) -> None:
@@ -141,10 +142,14 @@ class ExpressionRecognizer:
         if self._given_stamp is not None and stamp < self._given_stamp:
             self._begin_anew()  # a bag that loops, a simulation that was reset: other faces
         given, self._given_stamp = self._given_stamp, stamp
-        if self._last_stamp is None:
+        if given is None or self._last_stamp is None:
+            self._ahead = 0.0
             return stamp
-        passed = _FRAME_S if stamp == given else _LEAST_S
-        return max(stamp, self._last_stamp + passed)
+        if stamp == given:
+            self._ahead += _FRAME_S
+        # What passed while stamps stood still stays: time that waited for them would stand still.
+        self._ahead = max(self._ahead, self._last_stamp + _LEAST_S - stamp)
+        return stamp + self._ahead
 
     def read_still(self, grey: np.ndarray) -> FrameReading:
         """Read a single image: every cascade is asked, nothing is smoothed, ids are 0.

@@ -126,7 +126,7 @@ class FaceSearch:
 
         None in a frame in which newcomers are searched.
         """
-        if self._due(stamp) and self.detector.selection != "single":
+        if self._due(stamp) and not self._newcomers and self.detector.selection != "single":
             return None
         waiting = [track for track in tracks if track.last_seen == self._last_stamp]
         track = min(waiting, key=lambda t: t.memory.sized_at, default=None)
@@ -163,8 +163,9 @@ class FaceSearch:
         """
         if not self._small_looks or self._whole_frame_at is None:
             return False
-        interval = self._settings.redetect_interval
-        waited = self._small_at is None or stamp - self._small_at >= 2 * interval
+        interval, last = self._settings.redetect_interval, self._small_at
+        # Never twice in a row, and where every frame is due for the whole one, every other time.
+        waited = last is None or (last < self._whole_frame_at and stamp - last >= 2 * interval)
         return waited and stamp - self._whole_frame_at >= interval / 2
 
     def _next_small(self) -> int:
@@ -184,9 +185,8 @@ class FaceSearch:
             self._whole_frame_at = self._looked_at = stamp
             self._scene.remember(grey)
             return self.detector.search_frame(grey, range(self.detector.parts))
-        if self._due(stamp):
+        if self._due(stamp) and not self._pending:  # else few frames would only see its beginning
             self._whole_frame_at = stamp
-            self._pending.clear()
             parts, turned = self.detector.parts, self.detector.turned_looks
             self._pending += [(index, _FINE) for index in range(parts)]
             self._pending += [(index, _COARSE) for index in range(parts, parts + turned)]
@@ -213,8 +213,10 @@ class FaceSearch:
         if self._newcomers is not None and self._newcomers.done():
             found, self._newcomers = self._newcomers.result(), None
             return self._still_there(grey, found, known)
-        small = not self._due(stamp)
-        if small and not self._small_due(stamp):
+        if self._newcomers is not None:
+            return []  # still being searched for: the next look keeps its turn
+        small = self._small_due(stamp)
+        if not small and not self._due(stamp):
             return []
         if small:
             self._small_at = stamp
@@ -227,10 +229,9 @@ class FaceSearch:
         boxes = [detection.box for detection in known]
         if not self._settings.background:
             return self.detector.search_frame(grey, turn, _COARSE, boxes)
-        if self._newcomers is None:
-            if self._searcher is None:
-                self._searcher = ThreadPoolExecutor(1, "newcomers")
-            self._newcomers = self._searcher.submit(self._search_elsewhere, grey, turn, boxes)
+        if self._searcher is None:
+            self._searcher = ThreadPoolExecutor(1, "newcomers")
+        self._newcomers = self._searcher.submit(self._search_elsewhere, grey, turn, boxes)
         return []
 
     def _search_elsewhere(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from expression_ros.parameters.choices import LARGEST
 from expression_ros.recognition.classifier import Classifier
+from expression_ros.recognition.detection import check_settings
 from expression_ros.recognition.detector import Detector
 from expression_ros.recognition.vote import expect
 
@@ -52,7 +53,19 @@ def take_over(settings: RecognitionSettings, detector: Detector, classifier: Cla
 
     Raises:
         ModelError: the classifier's model has not learnt the expectation.
+        ValueError: a setting is out of range.
     """
+    if not settings.min_confidence >= 0:  # NaN, too
+        raise ValueError(
+            f"min_confidence must be from 0 to 1, not {settings.min_confidence!r}: -1 stands for "
+            "what the model's card says in RecognizerSettings, of which make_recognizer makes a "
+            "recognizer"
+        )
+    selection, min_face = settings.face_selection, settings.min_face
+    check_settings(
+        detector.selection if selection is None else selection,
+        detector.min_face if min_face is None else min_face,
+    )
     if settings.face_selection is not None:
         detector.selection = settings.face_selection
     if settings.min_face is not None:

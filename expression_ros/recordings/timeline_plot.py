@@ -1,4 +1,4 @@
-"""An image of a timeline: label, score and faces over time. Needs matplotlib."""
+"""A plot of a timeline: label, score and faces over time. Needs matplotlib."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class RecognizerSettings:
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name not in PARAMETERS:
-            raise ValueError(f"there is no parameter {name}{did_you_mean(name, PARAMETERS)}")
+            raise ValueError(f"there is no parameter {name}{did_you_mean(str(name), PARAMETERS)}")
         if problem := check_value(PARAMETERS[name], value):
             raise ValueError(problem)
     return dict(given)

@@ -254,7 +254,7 @@ class Recognizer(LifecycleNode):
         try:
             pipeline.settings = as_in_force(wanted, pipeline.classifier)
         except ModelError as error:
-            self.get_logger().warning(f"not taken over: {error}")
+            self.get_logger().warning(f"a parameter is not taken over: {error}")
             present = pipeline.settings
             least = wanted.min_confidence if wanted.min_confidence >= 0 else present.min_confidence
             pipeline.settings = replace(

@@ -21,7 +21,7 @@ _DPI = 120
 def check_drawing() -> None:
     """Raise DataError if there is nothing to draw with."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise DataError("a report needs matplotlib for its images: pip install matplotlib")
+        raise DataError("a report needs matplotlib for its plots: pip install matplotlib")
 
 
 def save_confusion(path: Path, counts: np.ndarray, labels: Sequence[str], title: str) -> None:
