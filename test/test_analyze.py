@@ -492,7 +492,7 @@ def test_bad_paths_and_options_are_one_line(portrait, tmp_path, capsys, monkeypa
     assert "holds no images" in refused(capsys, "nothing")
     assert "webcam" in refused(capsys, "0")
     assert "rosbags-convert" in refused(capsys, "old.bag")
-    assert "no video" in refused(capsys, "text.mp4")
+    assert "is not a video" in refused(capsys, "text.mp4")
     assert "--topic" in refused(capsys, folder, "--topic", "/image_raw")
     assert "--rate" in refused(capsys, bag, "--rate", "10")
     assert "--rate" in refused(capsys, folder, "--rate", "-1")

@@ -68,7 +68,7 @@ def files(tmp_path):
     (tmp_path / "pictures").mkdir()
     imsave(tmp_path / "pictures" / "grün.png", noise, check_contrast=False)
     (tmp_path / "file").write_text("no folder")
-    return {"picture": tmp_path / "pictures" / "grün.png", "pictures": tmp_path / "pictures",
+    return {"image": tmp_path / "pictures" / "grün.png", "images": tmp_path / "pictures",
             "file": tmp_path / "file", "missing": tmp_path / "mißing ☺"}  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def test_letters_that_a_terminal_lacks_are_shown_as_question_marks(files, monkey
     out = terminal("ascii")
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.chdir(files["file"].parent)  # where predict puts its image
-    assert cli.main(["predict", str(files["picture"])]) in (0, 1)
+    assert cli.main(["predict", str(files["image"])]) in (0, 1)
     out.flush()
     assert "gr?n.png" in out.buffer.getvalue().decode("ascii")
 
