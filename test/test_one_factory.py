@@ -215,3 +215,8 @@ def test_a_photo_is_told_its_likeliest_label():
     assert reader.settings.min_confidence == 0.0
     assert reader.detector.min_face == 0.06
     assert not reader.read_still(np.zeros((60, 80), np.uint8)).faces
+
+
+def test_paths_may_be_given_as_paths(tmp_path):
+    settings = RecognizerSettings.from_values({"model": tmp_path})
+    assert settings == RecognizerSettings.from_values({"model": str(tmp_path)})

@@ -269,6 +269,24 @@ def test_detector_and_classifier_are_set_with_the_rest():
     assert frames.read(0.3).faces
 
 
+def test_a_classifier_that_takes_the_place_of_another_is_told_what_to_expect():
+    frames = stream(ScriptedDetector(SMALL))
+    frames.recognizer.settings = RecognitionSettings(expectation="everyday")
+    assert frames.read(0.0).faces
+    told = []
+
+    class Expecting(type(frames.recognizer.classifier)):
+        expectations = {"everyday": "as they come"}
+
+        def expect(self, expectation):
+            told.append(expectation)
+
+    frames.recognizer.classifier = Expecting()
+    frames.read(0.1)
+    frames.read(0.2)
+    assert told == ["as they come"]  # once: not in every frame
+
+
 def test_a_reading_cannot_be_changed():
     reading = stream(ScriptedDetector(SMALL)).read(0.0)
     with pytest.raises(TypeError):

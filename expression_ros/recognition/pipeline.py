@@ -52,7 +52,8 @@ class ExpressionRecognizer:
         self.classifier = classifier
         self.settings = settings or RecognitionSettings()
         self._in_force = self.settings  # of the frame that is being read
-        self._is_taken_over = False  # by detector and classifier
+        # The settings that detector and classifier were told last, and which classifier it was.
+        self._taken_over: tuple[RecognitionSettings | None, Classifier | None] = (None, None)
         self._search = FaceSearch(detector)
         self._tracker = FaceTracker()
         self.reset()
@@ -125,11 +126,11 @@ class ExpressionRecognizer:
 
     def _take_settings(self) -> None:
         """Let this frame be read, to its end, with the settings that are there at its start."""
-        if self.settings is self._in_force and self._is_taken_over:
-            return
-        self._in_force, self._is_taken_over = self.settings, False
-        take_over(self._in_force, self.detector, self.classifier)
-        self._is_taken_over = True
+        settings, classifier = self.settings, self.classifier
+        self._in_force = settings
+        if self._taken_over[0] is not settings or self._taken_over[1] is not classifier:
+            take_over(settings, self.detector, classifier)
+            self._taken_over = settings, classifier
 
     def _begin_anew(self) -> None:
         self.reset(quick_start=False)
@@ -142,8 +143,7 @@ class ExpressionRecognizer:
         if self._given_stamp is not None and stamp < self._given_stamp:
             self._begin_anew()  # a bag that loops, a simulation that was reset: other faces
         given, self._given_stamp = self._given_stamp, stamp
-        if given is None or self._last_stamp is None:
-            self._ahead = 0.0
+        if self._last_stamp is None:
             return stamp
         if stamp == given:
             self._ahead += _FRAME_S

@@ -7,6 +7,7 @@ object. Its defaults are those of the recognizer's parameters, which are plain d
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -95,12 +96,13 @@ class RecognizerSettings:
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    given = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in given.items()}
     for name, value in given.items():
         if name not in PARAMETERS:
             raise ValueError(f"there is no parameter {name}{did_you_mean(str(name), PARAMETERS)}")
         if problem := check_value(PARAMETERS[name], value):
             raise ValueError(problem)
-    return dict(given)
+    return given
 
 
 def run_time_settings(values: Mapping[str, Any], background: bool) -> RecognitionSettings:
